@@ -278,7 +278,10 @@ class StateOutdated(StateError):
 class WrongEncryptionKey(StateError):
     """None of SALESBOT_ENCRYPTION_KEYS can read what is stored; nothing was changed."""
 
-    advice = "put back the key that wrote it into SALESBOT_ENCRYPTION_KEYS; if it is lost, every merchant must open the app again"
+    advice = (
+        "put back the key that wrote it into SALESBOT_ENCRYPTION_KEYS; "
+        "if it is lost, every merchant must open the app again"
+    )
 
 
 class RequestRefused(SalesbotError):

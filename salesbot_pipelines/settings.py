@@ -95,12 +95,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SALESBOT_SCHEDULE", "0 2 * * *", "cron line (UTC) of the daily refresh", "0 2 * * *"),
     Variable("SALESBOT_CONCURRENT_SHOPS", "8", "shops fetched at once in a run", "8"),
     Variable("SALESBOT_BATCH_SIZE", "50", "shops per scheduled run", "50"),
-    Variable(
-        "SALESBOT_METAFIELD_NAMESPACES", "custom", "comma list of public metafield namespaces", "custom,specs"
-    ),
-    Variable(
-        "SALESBOT_PRODUCT_STATUSES", "active", "comma list of active, unlisted, draft, archived", "active"
-    ),
+    Variable("SALESBOT_METAFIELD_NAMESPACES", "custom", "comma list of public metafield namespaces", "custom,specs"),
+    Variable("SALESBOT_PRODUCT_STATUSES", "active", "comma list of active, unlisted, draft, archived", "active"),
     Variable(
         "SALESBOT_MAX_LOSS_PERCENT",
         "30",
@@ -241,9 +237,7 @@ def _shopify(read: _Reader) -> ShopifySettings:
 
 
 def _spaces(read: _Reader) -> SpacesSettings:
-    bucket = read.matching(
-        "SPACES_BUCKET", r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "a bucket's name, without dots"
-    )
+    bucket = read.matching("SPACES_BUCKET", r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "a bucket's name, without dots")
     region = read.matching("SPACES_REGION", r"[a-z0-9-]+", "a region's slug")
     endpoint = read.url("SPACES_ENDPOINT")
     key, secret = read.text("SPACES_KEY"), read.text("SPACES_SECRET")
