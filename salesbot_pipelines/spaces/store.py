@@ -48,7 +48,7 @@ class ObjectInfo:
     key: str
     size: int
     etag: str
-    metadata: Mapping[str, str] = field(default=NO_METADATA, hash=False)
+    metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA, hash=False)
 
     @property
     def sha256(self) -> str:
