@@ -1,0 +1,45 @@
+"""Whose time counts.
+
+On PostgreSQL several machines share one state, so the database's clock is the only one; on SQLite it
+is the clock handed in, which tests can turn. Read it with `read_clock` after the row it judges has
+been locked, never before: an earlier reading is older than what the row's last writer wrote, and a
+lease just renewed would look like one from the future, or a live one like a void one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection, func, select
+
+CLOCK_MARGIN = timedelta(minutes=5)
+"""How far a time may lie ahead of what this room would write before it is taken for a stepped clock's."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+        return datetime.now(UTC)
+
+
+def read_clock(connection: Connection, clock: Clock) -> datetime:
+    """Return the present moment of the clock that counts for this database.
+
+    `clock_timestamp()` and not `now()`: the latter stands still at the transaction's start, which may
+    lie before the wait for a lock. https://www.postgresql.org/docs/current/functions-datetime.html
+    """
+    if connection.dialect.name == "postgresql":
+        moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return moment.astimezone(UTC)
+    return clock.now()
