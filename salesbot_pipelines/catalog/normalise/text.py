@@ -1,0 +1,155 @@
+"""Merchants' HTML as plain text, by a scanner that reads each character once.
+
+The promise: any text gives a text, in linear time, and no words are lost because a tag was not closed. Content of
+style, script, template and noscript goes, entities are decoded, block elements end a line, list items begin with
+"- ", every run of white space becomes one blank, and empty lines go. It is no sanitiser: `description.html` stays as
+the merchant wrote it. The standard library's parser is not used: some unclosed markup costs it quadratic time.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from string import ascii_letters
+
+from salesbot_pipelines.catalog.model import Description
+
+_BLOCK_NAMES = """
+address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure
+footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li main menu nav ol optgroup option p pre search
+section summary table tbody tfoot thead title tr ul
+"""
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
+_CELLS = frozenset(("td", "th"))
+_DROPPED = frozenset(("noscript", "script", "style", "template"))
+_LETTERS = frozenset(ascii_letters)
+_CODE = {"script": re.compile(r"[{}=;]|\w\("), "style": re.compile("[{}@]")}
+"""What tells a script or a stylesheet from a sentence."""
+
+# A quote counts only after an equals sign, as in HTML: <p don't> ends at its own bracket. Every repetition is
+# possessive, so that a tag that never ends costs one pass.
+_TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')|=)*+>""")
+_NAME_ENDS = re.compile(r"[\s/]")
+_TAG_BEGINS = re.compile(r"<[a-zA-Z/!]")
+_DROPPED_TAG = {name: re.compile(rf"<(/?){name}(?=[\s/>])", re.IGNORECASE) for name in _DROPPED}
+# Zero-width joiners stay: emoji and Persian words are made with them. The others only pretend to be nothing.
+_ZERO_WIDTH = re.compile("[\u180e\u200b\u2060\ufeff]")
+_LONG_NUMBER = re.compile(r"&#[0-9]{1000,};?")
+
+
+def plain_text(html: str) -> str:
+    """Return the text a reader of the page would see, a line per block."""
+    if "<" not in html and "&" not in html:
+        return _one_line(html)
+    return _Scanner(html).text()
+
+
+def description(html: object) -> Description:
+    """Return both forms of a description; no text is html null and plain ""."""
+    if not isinstance(html, str) or not html:
+        return _NOTHING
+    return Description(html=html, plain=plain_text(html))
+
+
+_NOTHING = Description(html=None, plain="")
+
+
+def _one_line(text: str) -> str:
+    if not text.isascii():
+        text = _ZERO_WIDTH.sub(" ", text)
+    return " ".join(text.split())
+
+
+def _decoded(text: str) -> str:
+    if "&" not in text:
+        return text
+    try:
+        return unescape(text)
+    except ValueError:  # Python refuses to read numbers of thousands of digits
+        return unescape(_LONG_NUMBER.sub("\ufffd", text))
+
+
+class _Scanner:
+    def __init__(self, html: str) -> None:
+        self._html = html
+        self._last_bracket = html.rfind(">")
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._is_item = False
+        self._trusts_quotes = True
+        self._unclosed: set[str] = set()
+
+    def text(self) -> str:
+        html, position = self._html, 0
+        while (start := html.find("<", position)) >= 0:
+            if start > position:
+                self._line.append(_decoded(html[position:start]))
+            position = self._markup(start)
+        self._line.append(_decoded(html[position:]))
+        self._end_line()
+        return "\n".join(self._lines)
+
+    def _markup(self, start: int) -> int:
+        """Take what begins with "<" at `start`; return where to go on."""
+        html = self._html
+        if self._trusts_quotes and (tag := _TAG.match(html, start)):
+            return self._tag(tag[2].lower(), bool(tag[1]), tag.end())
+        first, second = html[start + 1 : start + 2], html[start + 2 : start + 3]
+        is_tag = first in _LETTERS or (first == "/" and second in _LETTERS)
+        if start > self._last_bracket or not (is_tag or first in ("!", "?", "/")):
+            self._line.append("<")
+            return start + 1
+        if not is_tag:
+            return self._comment(start)
+        # It has no end outside quotes: from here on the first bracket ends a tag, or a long text would be read again
+        # and again.
+        self._trusts_quotes = False
+        end = html.index(">", start)
+        name = _NAME_ENDS.split(html[start + 1 : end].lstrip("/"), maxsplit=1)[0]
+        return self._tag(name.lower(), first == "/", end + 1)
+
+    def _comment(self, start: int) -> int:
+        if self._html.startswith("<!--", start) and "-->" not in self._unclosed:
+            end = self._html.find("-->", start + 2)
+            if end >= 0:
+                return end + 3
+            self._unclosed.add("-->")
+        return self._html.index(">", start) + 1
+
+    def _tag(self, name: str, closing: bool, end: int) -> int:
+        if name in _BLOCKS:
+            self._end_line()
+            if name == "li":
+                self._is_item = not closing
+            elif name in ("ol", "ul"):
+                self._is_item = False
+        elif name in _CELLS:
+            self._line.append(" ")
+        elif name in _DROPPED and not closing:
+            return self._after_dropped(name, end)
+        return end
+
+    def _after_dropped(self, name: str, start: int) -> int:
+        """Return the end of an element whose content is dropped; templates may hold templates."""
+        depth = 1
+        if name not in self._unclosed:
+            for tag in _DROPPED_TAG[name].finditer(self._html, start, self._last_bracket + 1):
+                if not tag[1]:
+                    depth += name == "template"
+                elif (depth := depth - 1) == 0:
+                    return self._html.index(">", tag.end()) + 1
+            self._unclosed.add(name)
+        # Never closed. A browser would hide the rest of the page; a bot should know it. What looks like code goes, up
+        # to the next tag.
+        following = _TAG_BEGINS.search(self._html, start)
+        end = following.start() if following else len(self._html)
+        return end if name in _CODE and _CODE[name].search(self._html, start, end) else start
+
+    def _end_line(self) -> None:
+        if not self._line:
+            return
+        line = _one_line("".join(self._line))
+        self._line.clear()
+        if line:
+            self._lines.append(f"- {line}" if self._is_item else line)
+            self._is_item = False

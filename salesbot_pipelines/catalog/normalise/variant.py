@@ -1,0 +1,141 @@
+"""One variant: price, choices, stock and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from salesbot_pipelines.catalog.model import Measure, UnitPrice, Variant, Weight
+from salesbot_pipelines.catalog.normalise.availability import availability_of
+from salesbot_pipelines.catalog.normalise.barcode import normalise_barcodes
+from salesbot_pipelines.catalog.normalise.context import Levels, Raw, ShopContext
+from salesbot_pipelines.catalog.normalise.findings import Findings
+from salesbot_pipelines.catalog.normalise.inventory import normalise_inventory
+from salesbot_pipelines.catalog.normalise.media import normalise_media
+from salesbot_pipelines.catalog.normalise.metafield import normalise_metafields
+from salesbot_pipelines.catalog.normalise.moment import EPOCH, first_moment
+from salesbot_pipelines.catalog.normalise.money import Priced, decimal_text, money_v2, priced
+from salesbot_pipelines.catalog.normalise.option import normalise_selected_options
+from salesbot_pipelines.catalog.normalise.raw import connection, flag, integer, key_of, lower, text
+
+_WEIGHT_UNITS: dict[Any, Literal["g", "kg", "oz", "lb"]] = {
+    "GRAMS": "g",
+    "KILOGRAMS": "kg",
+    "OUNCES": "oz",
+    "POUNDS": "lb",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OfProduct:
+    """What a variant takes from its product; `pointer` is the product's place in the document."""
+
+    pointer: str
+    status: str
+    is_public: bool
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A variant, and its prices as numbers for the product's ranges."""
+
+    variant: Variant
+    price: Priced
+    list_price: Priced | None
+
+
+def normalise_variant(
+    raw: Raw,
+    rank: int,
+    product: OfProduct,
+    context: ShopContext,
+    levels: Callable[[str], Levels | None],
+    findings: Findings,
+) -> Found | None:
+    """Return one variant; None, with a finding, when it has no id or no price. `rank` stands in for a position."""
+    key = key_of(raw)
+    if key is None:
+        findings.add(f"{product.pointer}/variants", "error", "a variant has no Shopify id")
+        return None
+    gid, digits = key
+    price = priced(raw.get("price") or "", context.currency)
+    if price is None:
+        findings.add(f"{product.pointer}/variants/{digits}", "error", f"its price is no amount in {context.currency}")
+        return None
+    pointer = f"{product.pointer}/variants/{digits}"
+    list_price = _list_price(raw, price, context.currency)
+    item = raw.get("inventoryItem") or {}
+    item_id = item.get("id")
+    inventory = normalise_inventory(raw, levels(item_id) if item_id else None, context, findings, pointer)
+    is_available = (
+        raw.get("availableForSale") is True and product.is_public and product.status in ("active", "unlisted")
+    )
+    position = integer(raw.get("position"))
+    variant = Variant(
+        availability=availability_of(product.status, is_available, inventory),
+        barcodes=normalise_barcodes(raw),
+        created_at=first_moment(raw.get("createdAt"), raw.get("updatedAt")) or EPOCH,
+        id=gid,
+        inventory=inventory,
+        legacy_id=digits,
+        list_price=list_price[1] if list_price else None,
+        media=normalise_media(whole(raw, "media", pointer, findings)),
+        metadata=normalise_metafields(whole(raw, "metafields", pointer, findings)),
+        options=normalise_selected_options(raw.get("selectedOptions")),
+        position=position if position is not None and position >= 1 else rank,
+        price=price[1],
+        requires_shipping=flag(item.get("requiresShipping")),
+        sku=text(raw.get("sku")),
+        taxable=flag(raw.get("taxable")),
+        title=raw.get("title") or "",
+        unit_price=_unit_price(raw, context.currency),
+        updated_at=first_moment(raw.get("updatedAt"), raw.get("createdAt")) or EPOCH,
+        url=None if product.url is None else f"{product.url}{'&' if '?' in product.url else '?'}variant={digits}",
+        weight=_weight(item),
+    )
+    return Found(variant, price, list_price)
+
+
+def whole(raw: Raw, name: str, pointer: str, findings: Findings) -> list[Raw]:
+    """Return a connection's nodes, with a finding when it was read in part. One that was not asked for is empty."""
+    if raw.get(name) is None:
+        return []
+    nodes, complete = connection(raw, name)
+    if not complete:
+        findings.add(f"{pointer}/{name}", "truncated", f"{len(nodes)} were read, and there are more")
+    return nodes
+
+
+def _list_price(raw: Raw, price: Priced, currency: str) -> Priced | None:
+    """Return compareAtPrice when it is above the price; shops also leave equal and lower ones there."""
+    compare_at = raw.get("compareAtPrice")
+    found = priced(compare_at, currency) if compare_at else None
+    return found if found and found[0] > price[0] else None
+
+
+def _unit_price(raw: Raw, currency: str) -> UnitPrice | None:
+    amount = money_v2(raw.get("unitPrice"), currency)
+    if amount is None:
+        return None
+    measured = raw.get("unitPriceMeasurement") or {}
+    return UnitPrice(
+        amount=amount.amount,
+        currency=amount.currency,
+        measure=_measure(measured.get("quantityValue"), measured.get("quantityUnit")),
+        reference=_measure(measured.get("referenceValue"), measured.get("referenceUnit")),
+    )
+
+
+def _measure(value: object, unit: object) -> Measure | None:
+    quantity = decimal_text(value)
+    return None if quantity is None else Measure(unit=None if unit == "UNKNOWN" else lower(unit), value=quantity)
+
+
+def _weight(item: Raw) -> Weight | None:
+    weight = (item.get("measurement") or {}).get("weight")
+    if not weight:
+        return None
+    value, unit = decimal_text(weight.get("value")), _WEIGHT_UNITS.get(weight.get("unit"))
+    return None if value is None or unit is None else Weight(unit=unit, value=value)
