@@ -149,16 +149,16 @@ class Settings:
     max_loss_percent: int = 30
     event_wait_seconds: float = 2.0
 
+    def require_app_keys(self) -> None:
+        """Raise `SettingsError` unless the app's id and secret are there."""
+        _require(SHOPIFY_API_KEY=self.shopify.api_key, SHOPIFY_API_SECRET=self.shopify.api_secret)
+
     def require_app(self) -> None:
         """Raise `SettingsError` unless the variables that OAuth and webhooks need are there."""
-        for name, value in (
-            ("SHOPIFY_API_KEY", self.shopify.api_key),
-            ("SHOPIFY_API_SECRET", self.shopify.api_secret),
-            ("SHOPIFY_REDIRECT_URI", self.shopify.redirect_uri),
-            ("SHOPIFY_WEBHOOK_ADDRESS", self.shopify.webhook_address),
-        ):
-            if not value:
-                raise _missing(name)
+        self.require_app_keys()
+        _require(
+            SHOPIFY_REDIRECT_URI=self.shopify.redirect_uri, SHOPIFY_WEBHOOK_ADDRESS=self.shopify.webhook_address
+        )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -279,6 +279,12 @@ def _statuses(read: _Reader) -> tuple[str, ...]:
     if not set(statuses) <= {"active", "unlisted", "draft", "archived"}:
         raise _malformed("SALESBOT_PRODUCT_STATUSES", "is a comma list of active, unlisted, draft, archived")
     return statuses
+
+
+def _require(**values: str) -> None:
+    for name, value in values.items():
+        if not value:
+            raise _missing(name)
 
 
 def _missing(name: str, because: str = "") -> SettingsError:

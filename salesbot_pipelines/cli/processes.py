@@ -1,0 +1,111 @@
+"""Child processes of the demo: started with a log file each, waited for, and ended by their own pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from salesbot_pipelines.errors import SalesbotError
+
+_END_SECONDS = 8.0
+
+
+class ChildEnded(SalesbotError):
+    """A process that the demo needs has ended by itself."""
+
+
+class Children:
+    """The demo's processes. Leaving the block ends all of them, in the opposite order."""
+
+    def __init__(self, logs: Path, environ: Mapping[str, str]) -> None:
+        self._logs = logs
+        self._environ = dict(environ)
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for _, process in reversed(self._running):
+            _signal_group(process, signal.SIGTERM)
+        deadline = time.monotonic() + _END_SECONDS
+        for _, process in reversed(self._running):
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                pass
+            # Dagster's servers leave workers behind when asked politely; the group is ours alone.
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+    def start(self, name: str, command: Sequence[str]) -> None:
+        """Start a process in a group of its own; its output goes to `<logs>/<name>.log`."""
+        with (self._logs / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running.append((name, process))
+
+    def check(self) -> None:
+        """Raise `ChildEnded` with the end of its log when a process is gone."""
+        for name, process in self._running:
+            if process.poll() is not None:
+                log = self._logs / f"{name}.log"
+                tail = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+                raise ChildEnded(f"{name} ended with {process.returncode}: {tail}", advice=f"see {log}")
+
+    def wait_for(self, name: str, url: str, *, seconds: float) -> None:
+        """Wait until the URL answers.
+
+        Raises `ChildEnded` when a process ends first or the time is over.
+        """
+        deadline = time.monotonic() + seconds
+        with httpx.Client(trust_env=False, timeout=2.0) as client:
+            while time.monotonic() < deadline:
+                self.check()
+                try:
+                    if client.get(url).status_code < 500:
+                        return
+                except httpx.HTTPError:
+                    pass
+                time.sleep(0.1)
+        raise ChildEnded(f"{name} did not answer at {url} in {seconds:.0f} s", advice=f"see {self._logs}/{name}.log")
+
+
+def python(*arguments: str) -> list[str]:
+    """Give a command that runs one of our modules or Dagster's with this very interpreter."""
+    return [sys.executable, "-m", *arguments]
+
+
+def free_port(wanted: int) -> int:
+    """Give the wanted port on loopback, or a free one when it is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            bound: int = probe.getsockname()[1]
+            return bound
+    raise ChildEnded("no free port on 127.0.0.1")
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return

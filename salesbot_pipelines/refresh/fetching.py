@@ -1,0 +1,67 @@
+"""From Shopify to raw objects on disk, with what must be known to judge the read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from salesbot_pipelines.refresh.assembly import Reading
+from salesbot_pipelines.refresh.outcome import Calls
+from salesbot_pipelines.refresh.rawfiles import RawFile, RawFiles
+from salesbot_pipelines.shopify.client import AdminClient
+from salesbot_pipelines.shopify.snapshot import ENTITIES, Snapshot, read_snapshot
+
+_GID = {"products": "Product", "collections": "Collection", "discounts": "DiscountNode", "locations": "Location"}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The raw objects of one read, and the read's own account of itself."""
+
+    raw: dict[str, RawFile]
+    snapshot: Snapshot
+    reading: Reading
+    calls: Calls
+    client: AdminClient
+
+
+def fetch(
+    client: AdminClient,
+    folder: Path,
+    *,
+    namespaces: Sequence[str],
+    progress: Callable[[str, int, int | None], None],
+) -> Fetched:
+    """Read the shop's whole catalogue into raw objects.
+
+    Objects that vanished while the shop was read are marked in the file, so that it stands for itself.
+    """
+    files = RawFiles(folder)
+    try:
+        snapshot = read_snapshot(client, files, namespaces=namespaces, progress=progress)
+        for entity, numbers in snapshot.dropped.items():
+            kind = _GID.get(entity, "Node")
+            for number in sorted(numbers):
+                files.write(entity, {"dropped": True, "id": f"gid://shopify/{kind}/{number}"})
+        raw = files.finish(ENTITIES)
+    finally:
+        files.close()
+    stats = snapshot.stats
+    return Fetched(
+        raw=raw,
+        snapshot=snapshot,
+        reading=Reading(
+            api_version=snapshot.api_version,
+            fetched_at=snapshot.fetched_at,
+            method=snapshot.method,
+            omissions=tuple(snapshot.omissions),
+        ),
+        calls=Calls(
+            calls=stats.calls,
+            points=stats.points_actual,
+            throttled=stats.throttled,
+            waited_seconds=stats.waited_seconds,
+        ),
+        client=client,
+    )

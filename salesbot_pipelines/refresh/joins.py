@@ -1,0 +1,88 @@
+"""What must be looked up across entities, kept on disk so that memory does not grow with the catalogue.
+
+Inventory levels come by inventory item, variants by product; collections name their products, products
+their collections. Both directions meet in one temporary SQLite file that no other process sees and
+that nothing needs after a crash.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+_CACHE_KIB = 16 * 1024
+
+
+class Joins:
+    """The temporary file: levels by inventory item, collections by product."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # Durability is worth nothing here: after a crash the file is thrown away.
+        self._db.executescript(
+            f"""
+            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
+            PRAGMA cache_size = -{_CACHE_KIB}; PRAGMA temp_store = FILE;
+            CREATE TABLE levels (item INTEGER PRIMARY KEY, record BLOB NOT NULL);
+            CREATE TABLE members (
+                product INTEGER, collection INTEGER, PRIMARY KEY (product, collection)
+            ) WITHOUT ROWID;
+            BEGIN;
+            """
+        )
+        self._encode = msgspec.json.Encoder(decimal_format="number").encode
+        self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
+        self._collections: set[int] = set()
+
+    def add_levels(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Keep the stock of each inventory item; the last record of an item stays."""
+        self._db.executemany("INSERT OR REPLACE INTO levels VALUES (?, ?)", map(self._level_row, records))
+
+    def _level_row(self, record: Mapping[str, Any]) -> tuple[int, bytes]:
+        stock = {
+            "id": record["id"],
+            "incomplete": "inventoryLevels" in (record.get("incomplete") or ()),
+            "levels": record.get("inventoryLevels") or [],
+        }
+        return gid_number(record["id"]), self._encode(stock)
+
+    def put_members(self, collection_id: str, product_ids: Iterable[str]) -> None:
+        """Note which products the collection names, in place of what an earlier line said."""
+        collection = gid_number(collection_id)
+        if collection in self._collections:
+            self._db.execute("DELETE FROM members WHERE collection = ?", (collection,))
+        self._collections.add(collection)
+        rows = ((gid_number(product), collection) for product in product_ids)
+        self._db.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
+
+    def levels(self, inventory_item_id: str) -> dict[str, Any] | None:
+        """Give the item's record, or None when none was read."""
+        row = self._db.execute(
+            "SELECT record FROM levels WHERE item = ?", (gid_number(inventory_item_id),)
+        ).fetchone()
+        if row is None:
+            return None
+        record: dict[str, Any] = self._decode(row[0])
+        return record
+
+    def collection_ids(self, product: int) -> list[str]:
+        """Give the gids of the product's collections, by number."""
+        rows = self._db.execute("SELECT collection FROM members WHERE product = ? ORDER BY collection", (product,))
+        return [f"gid://shopify/Collection/{number}" for (number,) in rows]
+
+    def close(self) -> None:
+        """Close the file; its folder is thrown away."""
+        self._db.close()
+
+
+def gid_number(gid: str) -> int:
+    """Give the digits of `gid://shopify/Type/123?query` as a number.
+
+    Raises `ValueError` for anything else.
+    """
+    return int(gid.partition("?")[0].rpartition("/")[2])

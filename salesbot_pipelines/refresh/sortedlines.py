@@ -1,0 +1,78 @@
+"""JSON lines in the order of their ids, whatever order they came in.
+
+Lines are written as they come; only three numbers a line stay in memory. Most reads come in order and
+cost one file; others are rewritten once. Of two lines with one id the later one stays, for a reader that
+reads an object again appends it; an empty line takes the object away.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from pathlib import Path
+from typing import BinaryIO
+
+
+class SortedLines:
+    """Collects `(id, line)`; `finish` leaves one file, sorted by id, each id once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._out: BinaryIO = path.open("wb")
+        self._ids = array("Q")
+        self._starts = array("Q")
+        self._weights = array("L")
+        self._end = 0
+        self._in_order = True
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def weight(self) -> int:
+        """The sum of the weights of the lines that stay; known after `finish`."""
+        return sum(self._weights)
+
+    def add(self, number: int, line: bytes, *, weight: int = 0) -> None:
+        """Append a line (without its newline) under its number; an empty one removes an earlier one."""
+        if self._ids and number <= self._ids[-1]:
+            self._in_order = False
+        elif not line:
+            return
+        self._ids.append(number)
+        self._starts.append(self._end)
+        self._weights.append(weight)
+        self._out.write(line)
+        self._out.write(b"\n")
+        self._end += len(line) + 1
+
+    def finish(self) -> array[int]:
+        """Close the file, in order, and give the ids in order."""
+        self._out.close()
+        if self._in_order:
+            return self._ids
+        ends = [*self._starts[1:], self._end]
+        latest = {number: index for index, number in enumerate(self._ids)}
+        order = [latest[number] for number in sorted(latest)]
+        kept = [index for index in order if ends[index] - self._starts[index] > 1]
+        unsorted_path = self.path.with_suffix(".unsorted")
+        self.path.rename(unsorted_path)
+        with unsorted_path.open("rb") as source, self.path.open("wb") as target:
+            for index in kept:
+                source.seek(self._starts[index])
+                target.write(source.read(ends[index] - self._starts[index]))
+        unsorted_path.unlink()
+        self._weights = array("L", (self._weights[index] for index in kept))
+        self._ids = array("Q", (self._ids[index] for index in kept))
+        self._in_order = True
+        return self._ids
+
+    def close(self) -> None:
+        """Close the file as it is; after a failure its folder is thrown away."""
+        self._out.close()
+
+
+def holds(numbers: array[int], number: int) -> bool:
+    """Is `number` in the sorted array?"""
+    place = bisect_left(numbers, number)
+    return place < len(numbers) and numbers[place] == number

@@ -1,0 +1,96 @@
+"""The files a refresh works on: raw objects, sorted lines, joins."""
+
+import gzip
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from salesbot_pipelines.errors import RawMissing
+from salesbot_pipelines.refresh.joins import Joins, gid_number
+from salesbot_pipelines.refresh.rawfiles import RawFiles, read_nodes, stored_raw_file
+from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
+
+
+def test_raw_objects_come_back_as_they_were_written(tmp_path):
+    files = RawFiles(tmp_path)
+    nodes = [
+        {"id": "gid://shopify/Product/1", "percentage": Decimal("0.125"), "title": "Käse 茶 \u2028"},
+        {"id": "2"},
+    ]
+    for node in nodes:
+        files.write("products", node)
+    described = files.finish(("products", "discounts"))
+    assert list(read_nodes(described["products"].path)) == nodes
+    assert described["products"].lines == 2
+    assert list(read_nodes(described["discounts"].path)) == []
+
+
+def test_the_same_nodes_give_the_same_bytes(tmp_path):
+    digests = set()
+    for name in ("a", "b"):
+        files = RawFiles(tmp_path / name)
+        files.write("products", {"id": "1"})
+        digests.add(files.finish(("products",))["products"].sha256)
+    assert len(digests) == 1
+
+
+def test_a_restarted_entity_forgets_its_lines(tmp_path):
+    files = RawFiles(tmp_path)
+    files.write("products", {"id": "1"})
+    files.restart("products")
+    files.restart("discounts")
+    files.write("products", {"id": "2"})
+    assert list(read_nodes(files.finish(("products",))["products"].path)) == [{"id": "2"}]
+
+
+def test_a_stored_raw_object_must_be_the_one_that_is_named(tmp_path):
+    path = tmp_path / "products.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"id":"1"}\n', mtime=0))
+    with pytest.raises(RawMissing, match="products"):
+        stored_raw_file("products", path, sha256="0" * 64, lines=1)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans(), st.integers(0, 99))))
+def test_sorted_lines_hold_the_last_line_of_each_id_in_order(tmp_path_factory, events):
+    folder = tmp_path_factory.mktemp("lines")
+    lines = SortedLines(folder / "products.jsonl")
+    expected = {}
+    for number, stays, value in events:
+        line = json.dumps([number, value]).encode() if stays else b""
+        lines.add(number, line, weight=value if stays else 0)
+        expected.pop(number, None)
+        if stays:
+            expected[number] = value
+    ids = lines.finish()
+    written = [json.loads(line) for line in (folder / "products.jsonl").read_bytes().splitlines()]
+    assert written == [[number, expected[number]] for number in sorted(expected)]
+    assert list(ids) == sorted(expected)
+    assert lines.weight == sum(expected.values())
+    assert all(holds(ids, number) == (number in expected) for number in range(32))
+    assert [path.name for path in folder.iterdir()] == ["products.jsonl"]
+
+
+def test_joins_find_stock_by_item_and_collections_by_product(tmp_path):
+    joins = Joins(tmp_path / "joins.sqlite")
+    item = "gid://shopify/InventoryItem/77"
+    joins.add_levels([{"id": item, "inventoryLevels": []}, {"id": item, "inventoryLevels": [{"a": Decimal("1.5")}]}])
+    assert joins.levels(item) == {"id": item, "incomplete": False, "levels": [{"a": Decimal("1.5")}]}
+    assert joins.levels("gid://shopify/InventoryItem/78") is None
+    joins.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1", "gid://shopify/Product/2"])
+    joins.put_members("gid://shopify/Collection/10", ["gid://shopify/Product/1"])
+    joins.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1"])
+    assert joins.collection_ids(1) == ["gid://shopify/Collection/9", "gid://shopify/Collection/10"]
+    assert joins.collection_ids(2) == []
+    joins.close()
+
+
+@pytest.mark.parametrize(
+    ("gid", "number"),
+    [("gid://shopify/Product/1", 1), ("gid://shopify/InventoryLevel/5?inventory_item_id=8", 5)],
+)
+def test_the_number_of_a_gid(gid, number):
+    assert gid_number(gid) == number
