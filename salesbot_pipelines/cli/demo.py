@@ -81,9 +81,8 @@ def _refresh_here(opened: Program) -> int:
 
 def _stay(opened: Program, children: Children, home: Path, ports: _Ports) -> int:
     err.print("starting Dagster; its sensors refresh the shops by themselves ...")
-    started = opened.clock.now()
     _start_dagster(children, home, ports)
-    outcomes = _wait_for_first_refresh(opened, children, started)
+    outcomes = _wait_for_first_refresh(opened, children)
     print_outcomes(outcomes)
     env_file = home / "demo.env"
     out.print(
@@ -104,19 +103,15 @@ Ctrl-C ends everything.""",
 
 
 def _start_dagster(children: Children, home: Path, ports: _Ports) -> None:
-    children.start(
-        "code",
-        python(
-            "dagster", "api", "grpc", "-m", "salesbot_pipelines.definitions", "-h", "127.0.0.1", "-p", str(ports.code)
-        ),
-    )
+    module = ("-m", "salesbot_pipelines.definitions", "-h", "127.0.0.1", "-p", str(ports.code))
+    children.start("code", python("dagster", "api", "grpc", *module))
     workspace = str(write_workspace(home / "dagster", ports.code))
     children.start("daemon", python("dagster._daemon", "run", "-w", workspace))
     children.start("webserver", python("dagster_webserver", "-h", "127.0.0.1", "-p", str(ports.ui), "-w", workspace))
     children.wait_for("webserver", f"http://127.0.0.1:{ports.ui}/server_info", seconds=90)
 
 
-def _wait_for_first_refresh(opened: Program, children: Children, started: object) -> list[Outcome]:
+def _wait_for_first_refresh(opened: Program, children: Children) -> list[Outcome]:
     deadline = time.monotonic() + _FIRST_REFRESH_SECONDS
     while time.monotonic() < deadline:
         children.check()
@@ -125,20 +120,18 @@ def _wait_for_first_refresh(opened: Program, children: Children, started: object
         if len(shops) == len(SHOPS) and all(row.manifest and row.done >= row.wanted for row in shops):
             break
         time.sleep(0.5)
-    outcomes = []
-    for row in opened.fleet():
-        if row.shop in SHOPS and row.manifest is not None:
-            outcomes.append(
-                Outcome(
-                    shop=row.shop,
-                    status=Status.PUBLISHED,
-                    trigger=row.manifest.source.trigger,
-                    counts=row.manifest.counts,
-                    document_bytes=row.manifest.bytes,
-                    omissions=tuple(row.manifest.source.omissions),
-                )
-            )
-    return outcomes
+    return [
+        Outcome(
+            shop=row.shop,
+            status=Status.PUBLISHED,
+            trigger=row.manifest.source.trigger,
+            counts=row.manifest.counts,
+            document_bytes=row.manifest.bytes,
+            omissions=tuple(row.manifest.source.omissions),
+        )
+        for row in opened.fleet()
+        if row.shop in SHOPS and row.manifest is not None
+    ]
 
 
 def _follow(opened: Program, children: Children) -> int:

@@ -42,7 +42,7 @@ def migrate_command() -> None:
     from salesbot_pipelines.settings import load_settings
     from salesbot_pipelines.state.engine import migrate, open_engine
 
-    engine = open_engine(load_settings(), check=False)
+    engine = open_engine(load_settings(), create=True)
     try:
         migrate(engine)
     finally:

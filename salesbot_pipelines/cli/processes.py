@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -39,10 +40,8 @@ class Children:
             _signal_group(process, signal.SIGTERM)
         deadline = time.monotonic() + _END_SECONDS
         for _, process in reversed(self._running):
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             # Dagster's servers leave workers behind when asked politely; the group is ours alone.
             _signal_group(process, signal.SIGKILL)
             process.wait()

@@ -8,7 +8,7 @@ shop of the range, the bad ones included. A test pins this behaviour, for no wri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
@@ -115,7 +115,7 @@ def catalog_assets(
     report.close()
 
 
-def _trigger(tags: dict[str, str]) -> str:
+def _trigger(tags: Mapping[str, str]) -> str:
     """Say what asked for the run, in the contract's words."""
     if "dagster/schedule_name" in tags or "salesbot/scheduled_at" in tags:
         return "schedule"

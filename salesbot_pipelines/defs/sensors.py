@@ -7,6 +7,7 @@ whose run failed; the state database says what is due, and a run that never star
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import dagster as dg
 from dagster import DagsterRunStatus
@@ -86,7 +87,7 @@ def installed_shops(
     return dg.SensorResult(dynamic_partitions_requests=requests)
 
 
-def partition_changes(connected: list[str], known: list[str] | tuple[str, ...]) -> tuple[list[str], list[str]]:
+def partition_changes(connected: list[str], known: Sequence[str]) -> tuple[list[str], list[str]]:
     """Give the partitions to add, in the order of connecting, and those to remove."""
     return [s for s in connected if s not in set(known)], [s for s in known if s not in set(connected)]
 

@@ -9,6 +9,7 @@ A raw file is a log: a later line of the same id wins, and a line with `"dropped
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -79,8 +80,9 @@ class Assembled:
     collections: MadeFile
     document: MadeFile
     product_ids: array[int]
-    unusable: int
-    """How many raw objects could not be published at all."""
+    read_products: int
+    unusable_products: int
+    """How many raw products could not be published at all."""
     findings: tuple[Omission, ...]
 
 
@@ -93,7 +95,7 @@ class Assembly:
         self._progress = progress
         self._joins = Joins(folder / "joins.sqlite")
         self._findings = Findings()
-        self._unusable = 0
+        self._unusable: Counter[str] = Counter()
 
     def close(self) -> None:
         """Let go of the temporary file."""
@@ -168,7 +170,8 @@ class Assembly:
             collections=collections[0],
             document=document,
             product_ids=product_ids,
-            unusable=self._unusable,
+            read_products=raw["products"].lines,
+            unusable_products=self._unusable.get("products", 0),
             findings=findings,
         )
 
@@ -244,7 +247,7 @@ class Assembly:
         try:
             return make()
         except Unusable as unusable:
-            self._unusable += 1
+            self._unusable[unusable.pointer.strip("/").partition("/")[0]] += 1
             self._findings.add(unusable.pointer, "error", unusable.detail)
             return None
 

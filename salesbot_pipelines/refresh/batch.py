@@ -53,8 +53,8 @@ def run_batch(
 ) -> Iterator[Outcome]:
     """Refresh every shop of the batch, `at_once` at a time; one outcome a shop, its error inside.
 
-    `progress` is called at most every `report_seconds` for a shop. When the caller stops taking outcomes, shops that have not begun do not begin, and running ones end at
-    their next step without publishing.
+    `progress` is called at most every `report_seconds` for a shop. When the caller stops taking outcomes, shops
+    that have not begun do not begin, and running ones end at their next step without publishing.
     """
     stop = threading.Event()
 

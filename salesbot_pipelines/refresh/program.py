@@ -84,7 +84,8 @@ def open_program(
 ) -> Program:
     """Build the program; no statement of the database waits longer than `wait_seconds`.
 
-    The embedded database is made on first use; one that is named by URL is left to `salesbot migrate`. Raises `StateOutdated`, `StateUnavailable` or `WrongEncryptionKey` when it may not work.
+    The embedded database is made on first use; one that is named by URL is left to `salesbot migrate`.
+    Raises `StateOutdated`, `StateUnavailable` or `WrongEncryptionKey` when the program may not work.
     """
     clock = clock or SystemClock()
     engine = open_engine(settings, create=not settings.database_url, wait_seconds=wait_seconds)

@@ -9,12 +9,10 @@ they keep a slow old run from overwriting a newer document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-import msgspec
 
 from salesbot_pipelines.catalog.model import Generator
 from salesbot_pipelines.errors import LeaseLost, ObjectMissing, PreconditionFailed, RawMissing
@@ -53,7 +51,11 @@ class Standing:
         if self.manifest is None:
             return False
         entries = [*self.manifest.objects.values(), *self.manifest.raw.values()]
-        return all(_digest(self.heads.get(entry.key)) == entry.sha256 for entry in entries)
+        return all(map(self.holds, entries))
+
+    def holds(self, entry: Entry) -> bool:
+        """Is the stored object the one that the entry names?"""
+        return _digest(self.heads.get(entry.key)) == entry.sha256
 
 
 class Publishing:
@@ -151,7 +153,7 @@ class Publishing:
         return manifest
 
     def _put(self, standing: Standing, entry: Entry, path: Path, content_type: str, *, always: bool = False) -> None:
-        if not always and _digest(standing.heads.get(entry.key)) == entry.sha256:
+        if not always and standing.holds(entry):
             return
         self._write(standing, entry.key, path, content_type, {"sha256": entry.sha256})
 
@@ -185,33 +187,6 @@ class Publishing:
             files[entity] = stored_raw_file(entity, path, sha256=entry.sha256, lines=entry.lines)
             self._guard.keep()
         return files
-
-
-class PublishedProduct(msgspec.Struct):
-    """The three fields of a published product that comparing needs."""
-
-    legacy_id: str
-    content_hash: str
-    title: str
-
-
-def published_products(store: ObjectStore, key: str) -> Iterator[PublishedProduct]:
-    """Read `products.jsonl` as it is published, one product at a time; nothing when there is none."""
-    decode = msgspec.json.Decoder(PublishedProduct).decode
-    try:
-        with store.open(key) as lines:
-            for line in lines:
-                yield decode(line)
-    except ObjectMissing:
-        return
-
-
-def lines_of(path: Path) -> Iterator[PublishedProduct]:
-    """Read a `products.jsonl` on disk the same way."""
-    decode = msgspec.json.Decoder(PublishedProduct).decode
-    with path.open("rb") as lines:
-        for line in lines:
-            yield decode(line)
 
 
 def _digest(head: ObjectInfo | None) -> str | None:

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import httpx
 
-from salesbot_pipelines.catalog.changes import changes
+from salesbot_pipelines.catalog.changes import Changes, changes
 from salesbot_pipelines.catalog.model import Generator
+from salesbot_pipelines.catalog.problems import Rules
 from salesbot_pipelines.errors import (
     AccessRevoked,
     LeaseLost,
@@ -33,15 +34,16 @@ from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.credentials import InstallTokens
 from salesbot_pipelines.refresh.fetching import fetch
 from salesbot_pipelines.refresh.guard import LEASE_SECONDS, LeaseGuard
-from salesbot_pipelines.refresh.judgement import judge
+from salesbot_pipelines.refresh.judgement import judge_again, judge_reading
 from salesbot_pipelines.refresh.manifest import parse_time
 from salesbot_pipelines.refresh.outcome import Calls, Outcome, Status
-from salesbot_pipelines.refresh.publishing import Publishing, Standing, lines_of, published_products
+from salesbot_pipelines.refresh.published import made_products, rows, stored_products
+from salesbot_pipelines.refresh.publishing import Publishing, Standing
 from salesbot_pipelines.refresh.rawfiles import RawFile
 from salesbot_pipelines.settings import Settings
 from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.clock import Clock
-from salesbot_pipelines.shopify.snapshot import ENTITIES
+from salesbot_pipelines.shopify.snapshot import ENTITIES, still_there
 from salesbot_pipelines.spaces.keys import ShopKeys
 from salesbot_pipelines.spaces.store import ObjectStore
 from salesbot_pipelines.state.installs import Install, Installs
@@ -150,7 +152,16 @@ class _OneRefresh:
         assembled = self._assembled(fetched.raw, fetched.reading)
         with self._timed("publish"):
             standing = self._publishing.look(ENTITIES)
-            judge(fetched, assembled, standing, self._publishing, self._use_case, self._install)
+            judge_reading(
+                self._install.shop,
+                fetched.snapshot,
+                assembled,
+                rules=self._rules(),
+                statuses=self._use_case.settings.product_statuses,
+                counts_before=standing.manifest.counts if standing.manifest else None,
+                before=lambda: stored_products(self._use_case.store, self._keys.products),
+                still_there=lambda ids: still_there(fetched.client, ids),
+            )
             outcome = self._published(fetched.raw, fetched.reading, assembled, standing, fetched.calls)
         self._use_case.work.publish_done(
             self._guard.lease,
@@ -175,6 +186,7 @@ class _OneRefresh:
             omissions=tuple(manifest.read_omissions),
         )
         assembled = self._assembled(raw, reading)
+        judge_again(self._install.shop, assembled, reading.omissions, rules=self._rules())
         with self._timed("publish"):
             outcome = self._published(raw, reading, assembled, standing)
         self._use_case.work.release(self._guard.lease)
@@ -227,8 +239,7 @@ class _OneRefresh:
         unchanged = not self._batch.full and self._publishing.is_unchanged(standing, assembled)
         change = None
         if not unchanged:
-            before = published_products(self._use_case.store, self._keys.products) if standing.manifest else iter(())
-            change = changes(before, lines_of(assembled.products.path))
+            change = self._changes(standing, assembled)
             self._publishing.publish(
                 standing,
                 assembled,
@@ -253,6 +264,19 @@ class _OneRefresh:
             calls=calls or Calls(),
             seconds=self._seconds,
         )
+
+    def _changes(self, standing: Standing, assembled: Assembled) -> Changes | None:
+        """Compare with what is published; None when that is not whole enough to compare with."""
+        manifest = standing.manifest
+        if manifest is None:
+            return changes(iter(()), rows(made_products(assembled.products.path)))
+        if not standing.holds(manifest.objects["products"]):
+            return None
+        before = stored_products(self._use_case.store, self._keys.products)
+        return changes(rows(before), rows(made_products(assembled.products.path)))
+
+    def _rules(self) -> Rules:
+        return Rules(max_loss_percent=self._use_case.settings.max_loss_percent)
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

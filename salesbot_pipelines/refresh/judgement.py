@@ -1,0 +1,105 @@
+"""Is the catalogue fit to be published? The evidence is gathered here, the rules are `catalog.problems`'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from salesbot_pipelines.catalog.model import Omission
+from salesbot_pipelines.catalog.normalise import is_sellable
+from salesbot_pipelines.catalog.problems import SECTIONS, Problem, Reading, Rules, problems
+from salesbot_pipelines.errors import CatalogRefused
+from salesbot_pipelines.refresh.assembly import Assembled
+from salesbot_pipelines.refresh.published import PublishedProduct
+from salesbot_pipelines.refresh.sortedlines import holds
+from salesbot_pipelines.shopify.snapshot import Snapshot
+
+StillThere = Callable[[Sequence[str]], Mapping[str, Mapping[str, Any] | None]]
+"""Asks Shopify for products by id; None for one that is gone."""
+
+
+def judge_reading(
+    shop: str,
+    snapshot: Snapshot,
+    assembled: Assembled,
+    *,
+    rules: Rules,
+    statuses: Collection[str],
+    counts_before: Mapping[str, int] | None,
+    before: Callable[[], Iterator[PublishedProduct]],
+    still_there: StillThere,
+) -> None:
+    """Judge a catalogue that was read from Shopify.
+
+    Products of the last document that are missing in large number are asked for by id: deletions are proved, not
+    believed. Raises `CatalogRefused` with every problem.
+    """
+    lost = _lost(assembled, counts_before, before, rules)
+    answers = still_there(lost) if lost else {}
+    _refuse(
+        shop,
+        Reading(
+            shop_asked=shop,
+            shop_answered=assembled.shop.domain,
+            currency=assembled.shop.currency,
+            counts_read={"shop": 1, **snapshot.counts_read},
+            counts_published=assembled.counts,
+            counts_start=snapshot.counts_start,
+            counts_end=snapshot.counts_end,
+            counts_before=counts_before,
+            omissions=snapshot.omissions,
+            lost_ids=len(lost),
+            lost_ids_checked=len(answers),
+            lost_ids_still_there=[gid for gid, node in answers.items() if node and is_sellable(node, statuses)],
+            unusable_products=assembled.unusable_products,
+        ),
+        rules,
+    )
+
+
+def judge_again(shop: str, assembled: Assembled, omissions: Sequence[Omission], *, rules: Rules) -> None:
+    """Judge a catalogue that was normalised again from stored raw objects, which were complete when they were stored.
+
+    Raises `CatalogRefused` with every problem.
+    """
+    read: dict[str, int] = dict.fromkeys(SECTIONS, 0)
+    read["products"] = assembled.read_products
+    reading = Reading(
+        shop_asked=shop,
+        shop_answered=assembled.shop.domain,
+        currency=assembled.shop.currency,
+        counts_read=read,
+        counts_published=assembled.counts,
+        omissions=omissions,
+        unusable_products=assembled.unusable_products,
+    )
+    _refuse(shop, reading, rules)
+
+
+def _lost(
+    assembled: Assembled,
+    counts_before: Mapping[str, int] | None,
+    before: Callable[[], Iterator[PublishedProduct]],
+    rules: Rules,
+) -> list[str]:
+    """Give the gids of the products that the last document had and this one lacks, when they are many."""
+    had = (counts_before or {}).get("products", 0)
+    # Fewer can be missing than this only if as many are new; the last document is not read for less.
+    if had == 0 or (had - assembled.counts["products"]) * 100 <= had * min(rules.max_loss_percent, 5):
+        return []
+    return [
+        f"gid://shopify/Product/{product.legacy_id}"
+        for product in before()
+        if not holds(assembled.product_ids, int(product.legacy_id))
+    ]
+
+
+def _refuse(shop: str, reading: Reading, rules: Rules) -> None:
+    found: list[Problem] = problems(reading, rules)
+    if found:
+        named = "; ".join(problem.text for problem in found)
+        raise CatalogRefused(
+            f"{shop}: not published: {named}",
+            problems=[problem.code for problem in found],
+            retryable=all(problem.retryable for problem in found),
+        )
