@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -140,7 +141,7 @@ class SpacesStore:
             raise ValueError(f"{PUT_ID} is the store's own metadata")
         with _opened(source) as body:
             digest = hashlib.file_digest(body, "sha256").hexdigest()
-            size = body.tell()
+            size = body.seek(0, os.SEEK_END)
             body.seek(0)
             if size > _LARGEST_PUT_BYTES:
                 raise StoreRefused(f"{key} has {size} bytes, more than one PUT takes", key=key, advice="")
@@ -185,8 +186,7 @@ class SpacesStore:
         if isinstance(condition, IfAbsent):
             request["IfNoneMatch"] = "*"
         elif condition is not None:
-            # Without quotes: with them, as every answer spells it, such stores find no match, ever.
-            request["IfMatch"] = condition.etag.strip('"')
+            request["IfMatch"] = condition.etag
         self._begin("PUT", key)
         try:
             with errors_as_ours("PUT", key):
@@ -216,7 +216,7 @@ class SpacesStore:
         if isinstance(condition, IfAbsent):
             if current:
                 raise PreconditionFailed(f"{key} exists already", key=key)
-        elif current is None or current.etag != condition.etag.strip('"'):
+        elif current is None or current.etag != condition.etag:
             raise PreconditionFailed(f"{key} is no longer the object that was seen", key=key)
 
     def _download(self, key: str, target: BinaryIO) -> None:
@@ -242,7 +242,7 @@ class SpacesStore:
 
 def _receive(key: str, answer: GetObjectOutputTypeDef, target: BinaryIO) -> None:
     digest, size = hashlib.sha256(), 0
-    with answer["Body"] as body:
+    with closing(answer["Body"]) as body:
         for chunk in body.iter_chunks(_CHUNK_BYTES):
             digest.update(chunk)
             try:

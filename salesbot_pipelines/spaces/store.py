@@ -58,9 +58,15 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class IfMatch:
-    """Write only over the object with this ETag."""
+    """Write only over the object with this ETag; quotes around it, as HTTP spells it, are taken off.
+
+    With the quotes Ceph gateways, and Spaces by report, never find a match.
+    """
 
     etag: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "etag", self.etag.strip('"'))
 
 
 @dataclass(frozen=True)
