@@ -1,0 +1,42 @@
+"""The sandbox itself: a world, the engine that answers for it, its log; and the web application over them."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .admin import answer_graphql
+from .calls import CallLog, LoggedCall
+from .clock import Clock, stamp
+from .control import control_routes
+from .execute import Engine
+from .pages import page_routes
+from .world import World
+
+
+class Sandbox:
+    """A world that can be asked. In a test: change `world.shop(...)`, read `calls`."""
+
+    def __init__(self, world: World | None = None, *, clock: Clock | None = None) -> None:
+        self.world = world or World(clock)
+        self.clock = clock or self.world.clock
+        self.engine = Engine()
+        self.calls = CallLog()
+        self.app = self._application()
+
+    def stamp(self) -> str:
+        """Return the time now, as the API writes it."""
+        return stamp(self.clock.now())
+
+    def log(self, call: LoggedCall) -> None:
+        """Write a call down."""
+        self.calls.add(call)
+
+    def _application(self) -> Starlette:
+        async def graphql(request: Request) -> Response:
+            return await answer_graphql(self, request)
+
+        path = "/shops/{shop}/admin/api/{version}/graphql.json"
+        return Starlette(routes=[Route(path, graphql, methods=["POST"]), *control_routes(self), *page_routes(self)])
