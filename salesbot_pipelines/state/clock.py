@@ -43,3 +43,12 @@ def read_clock(connection: Connection, clock: Clock) -> datetime:
         moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return moment.astimezone(UTC)
     return clock.now()
+
+
+def is_live(until: datetime | None, now: datetime, longest: timedelta) -> bool:
+    """Tell whether something that ends at `until` still holds, given the `longest` it may be made for.
+
+    An end further ahead than anybody may have written was written by a clock that has since been set
+    back; without this a shop would wait out the whole error.
+    """
+    return until is not None and now < until <= now + longest + CLOCK_MARGIN

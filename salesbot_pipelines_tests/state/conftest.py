@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, Interval, literal, text, update
 
+from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import migrate, open_engine
+from salesbot_pipelines.state.installs import Installs
+from salesbot_pipelines.state.key_file import new_key
 from salesbot_pipelines.state.tables import UtcTime, metadata
 from salesbot_pipelines_tests.postgres import Server, missing_programs, postgres_server
 
@@ -120,7 +123,7 @@ def turn(engine: Engine, clock: TurnableClock) -> Callable[[float], None]:
         with engine.begin() as connection:
             for table in metadata.sorted_tables:
                 moved = {
-                    column.name: column - timedelta(seconds=seconds)
+                    column.name: column - literal(timedelta(seconds=seconds), Interval)
                     for column in table.columns
                     if isinstance(column.type, UtcTime)
                 }
@@ -128,3 +131,21 @@ def turn(engine: Engine, clock: TurnableClock) -> Callable[[float], None]:
                     connection.execute(update(table).values(moved))
 
     return move
+
+
+@pytest.fixture
+def key() -> str:
+    return new_key()
+
+
+@pytest.fixture
+def keyring(engine: Engine, key: str) -> Keyring:
+    """A keyring whose key the database knows."""
+    ring = Keyring([key])
+    ring.ensure_key_check(engine)
+    return ring
+
+
+@pytest.fixture
+def installs(engine: Engine, keyring: Keyring, clock: TurnableClock) -> Installs:
+    return Installs(engine, keyring, clock)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from pathlib import Path
+
+from sqlalchemy import event
+
+from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import check_schema, migrate, open_engine
+from salesbot_pipelines.state.installs import Credential, Installs
+from salesbot_pipelines.state.key_file import KeyFile
+from salesbot_pipelines.state.rotation import rotate
 
 
 def open_and_migrate(url: str) -> str:
@@ -12,3 +23,37 @@ def open_and_migrate(url: str) -> str:
     check_schema(engine)
     engine.dispose()
     return "ok"
+
+
+def rotate_and_die(url: str, keys: list[str], commits: int) -> None:
+    """Rotate, and be killed when so many transactions have been committed."""
+    engine = open_engine(url)
+    seen = 0
+
+    @event.listens_for(engine, "commit")
+    def count(_connection: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > commits:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    rotate(engine, Keyring(keys))
+
+
+def make_key_file(home: str) -> tuple[str, ...]:
+    """Read the key file, or be the one that makes it."""
+    return KeyFile(Path(home)).read_or_create()
+
+
+def renew_credential(url: str, key: str, shop: str, rejected: str, holder: str) -> str:
+    """Renew a refused token as the refresh does; say whether this process had to ask for a new one."""
+    engine = open_engine(url)
+    installs = Installs(engine, Keyring([key]))
+    with installs.credential_lease(shop, holder, 30) as credential:
+        if credential.access_token != rejected:
+            return "found"
+        time.sleep(0.2)  # Shopify answers
+        fresh = Credential(kind="pair", access_token=f"new from {holder}", refresh_token="r2")
+        assert installs.store_credential(shop, fresh, replaces=rejected)
+    engine.dispose()
+    return "asked"
