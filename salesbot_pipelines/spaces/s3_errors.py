@@ -17,6 +17,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
     SSLError,
 )
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError
 
 from salesbot_pipelines.errors import (
@@ -47,6 +48,13 @@ _ADVICE = {
     "SignatureDoesNotMatch": "check SPACES_SECRET, and this machine's clock",
     "XAmzContentSHA256Mismatch": _CHECKSUM,
 }
+_NO_WHOLE_ANSWER = (
+    HTTPClientError,
+    IncompleteReadError,
+    NoConnection,
+    ResponseParserError,
+    ResponseStreamingError,
+)
 # 400s that tell of a broken transmission, not of a wrong request.
 _PASSING = {"BadDigest", "IncompleteBody", "RequestTimeout", "SlowDown", "TooManyRequests", "Throttling"}
 _MESSAGE_LENGTH = 200
@@ -59,7 +67,7 @@ def errors_as_ours(verb: str, key: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _answered(error, f"{verb} {key}", key) from error
-    except (HTTPClientError, ResponseStreamingError, IncompleteReadError, ResponseParserError) as error:
+    except _NO_WHOLE_ANSWER as error:
         raise _broken(error, f"{verb} {key}", key) from error
     except BotoCoreError as error:
         raise StoreRefused(f"{verb} {key}: {type(error).__name__}", key=key) from error

@@ -6,7 +6,6 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from salesbot_pipelines.spaces.keys import ShopKeys  # noqa: E402
 from salesbot_pipelines.spaces.local import LocalStore  # noqa: E402
 from salesbot_pipelines.spaces.s3 import SpacesStore, make_client  # noqa: E402
 from salesbot_pipelines_tests.ceph import Endpoint, endpoint_for_tests  # noqa: E402
-from salesbot_pipelines_tests.spaces.stub_s3 import StubS3  # noqa: E402
+from salesbot_pipelines_tests.spaces.stub_s3 import StubS3, StubServer  # noqa: E402
 from salesbot_pipelines_tests.spaces.wire import assert_wire  # noqa: E402
 
 BUCKET = "salesbot-test"
@@ -70,25 +69,44 @@ def moto_client(client_for_moto: object, monkeypatch: pytest.MonkeyPatch) -> Ite
         client_for_moto.meta.events.unregister("before-send.s3", assert_wire)
 
 
-@pytest.fixture
-def stub() -> Iterator[StubS3]:
-    with StubS3() as stub:
-        yield stub
+@pytest.fixture(scope="session")
+def stub_server() -> Iterator[StubServer]:
+    with StubServer() as server:
+        yield server
 
 
 @pytest.fixture
-def stub_store(stub: StubS3) -> Iterator[Callable[..., SpacesStore]]:
+def stub(stub_server: StubServer) -> StubS3:
+    stub_server.stub = StubS3()
+    return stub_server.stub
+
+
+@pytest.fixture(scope="session")
+def stub_clients(stub_server: StubServer) -> Iterator[Callable[..., object]]:
+    """Make clients to the stub, one for each set of arguments: making one takes longer than most tests."""
+    made: dict[tuple, object] = {}
+
+    def client(**arguments: object) -> object:
+        named = tuple(sorted(arguments.items()))
+        if named not in made:
+            settings = SpacesSettings("fra1", stub_server.endpoint, BUCKET, "DO00TEST", SECRET)
+            made[named] = make_client(settings, **arguments)
+        return made[named]
+
+    yield client
+    for each in made.values():
+        each.close()
+
+
+@pytest.fixture
+def stub_store(stub: StubS3, stub_clients: Callable[..., object]) -> Callable[..., SpacesStore]:
     """Make a store on the stub; the arguments are the client's, but for `conditional`."""
-    with ExitStack() as stack:
 
-        def make(*, conditional: bool | None = True, **client_arguments: object) -> SpacesStore:
-            settings = SpacesSettings("fra1", stub.endpoint, BUCKET, "DO00TEST", SECRET)
-            arguments = {"attempts": 3, "read_timeout_seconds": 5, **client_arguments}
-            client = make_client(settings, **arguments)
-            stack.callback(client.close)
-            return SpacesStore(client, BUCKET, conditional=conditional)
+    def store(*, conditional: bool | None = True, attempts: int = 3, read_timeout_seconds: float = 5) -> SpacesStore:
+        client = stub_clients(attempts=attempts, read_timeout_seconds=read_timeout_seconds)
+        return SpacesStore(client, BUCKET, conditional=conditional)
 
-        yield make
+    return store
 
 
 @pytest.fixture(params=["local", "moto", pytest.param("ceph", marks=pytest.mark.ceph)])

@@ -1,7 +1,8 @@
 """A small S3 on 127.0.0.1 that fails on demand, in the ways a real one cannot be made to.
 
 `stub.faults` is a list of faults, each used up by one request of its verb; `stub.always` holds faults
-that stay. Signatures are not looked at: the gateway's tests do that.
+that stay. Signatures are not looked at: the gateway's tests do that. One server lives for many tests,
+each with a `StubS3` of its own, so that late answers of one test cannot touch the next.
 """
 
 from __future__ import annotations
@@ -77,7 +78,6 @@ class Stored:
 class Behaviour:
     enforce_conditions: bool = True
     knows_conditions: bool = True
-    accept_any_etag: bool = True  # quoted or not
     public: bool = False
     framing: bool = False
     capitalise: bool = False
@@ -95,22 +95,6 @@ class StubS3:
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> StubS3:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.stub = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
     def verbs(self) -> list[str]:
         return [verb for verb, _, _ in self.seen]
 
@@ -123,9 +107,26 @@ class StubS3:
         return next((fault for fault in self.always if fault.verb == verb), None)
 
 
-class _Server(ThreadingHTTPServer):
+class StubServer(ThreadingHTTPServer):
     daemon_threads = True
-    stub: StubS3
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stub = StubS3()
+
+    def __enter__(self) -> StubServer:
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass  # clients that hang up early are what some tests are about
@@ -133,14 +134,14 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: StubServer
 
     def log_message(self, *_: object) -> None:
         pass
 
     def send_response(self, code: int, message: str | None = None) -> None:
         self.send_response_only(code, message)
-        offset = self.server.stub.behaviour.clock_offset
+        offset = self.stub.behaviour.clock_offset
         if offset is not None:
             self.send_header("Date", format_datetime(datetime.now(UTC) + offset, usegmt=True))
 
@@ -157,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve("DELETE")
 
     def _serve(self, verb: str) -> None:
-        stub = self.server.stub
+        self.stub = stub = self.server.stub
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         _, _, key = unquote(parts.path).lstrip("/").partition("/")
@@ -183,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(verb, fault, *answer)
 
     def _put(self, key: str, body: bytes, headers: dict[str, str], _: object) -> tuple:
-        stub, there = self.server.stub, self.server.stub.objects.get(key)
+        stub, there = self.stub, self.stub.objects.get(key)
         conditional = "if-match" in headers or "if-none-match" in headers
         if conditional and not stub.behaviour.knows_conditions:
             return 501, {}, _error("NotImplemented", None)
@@ -201,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {"ETag": stub.objects[key].etag}, b""
 
     def _get(self, key: str, _body: bytes, headers: dict[str, str], _: object) -> tuple:
-        stub = self.server.stub
+        stub = self.stub
         if "authorization" not in headers and not stub.behaviour.public:
             return 403, {}, _error("AccessDenied", None)
         if key not in stub.objects:
@@ -213,11 +214,11 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {"ETag": there.etag, **given}, there.content
 
     def _delete(self, key: str, *_: object) -> tuple:
-        self.server.stub.objects.pop(key, None)
+        self.stub.objects.pop(key, None)
         return 204, {}, b""
 
     def _list(self, _key: str, _body: bytes, _headers: object, query: dict[str, list[str]]) -> tuple:
-        stub = self.server.stub
+        stub = self.stub
         if stub.behaviour.listing is not None:
             return 200, {}, stub.behaviour.listing
         prefix, marker = query.get("prefix", [""])[0], query.get("marker", [""])[0]
