@@ -16,9 +16,9 @@ def keys() -> None:
 @keys.command()
 def new() -> None:
     """Print a new key. Put it in front of the others in SALESBOT_ENCRYPTION_KEYS, then run `salesbot keys rotate`."""
-    from salesbot_pipelines.state.encryption import new_key
+    from cryptography.fernet import Fernet
 
-    click.echo(new_key())
+    click.echo(Fernet.generate_key().decode())
 
 
 @keys.command()
@@ -26,7 +26,7 @@ def rotate() -> None:
     """Encrypt every credential again under the first key; may be stopped and started again."""
     from salesbot_pipelines.refresh.program import open_program
     from salesbot_pipelines.settings import load_settings
-    from salesbot_pipelines.state.encryption import rotate as rotate_credentials
+    from salesbot_pipelines.state.rotation import rotate as rotate_credentials
 
     opened = open_program(load_settings())
     try:

@@ -26,9 +26,21 @@ def sandbox(ctx: click.Context, port: int, catalogs: tuple[Path, ...], products:
     """Serve a small Shopify on 127.0.0.1: three invented shops, or your own product export."""
     if ctx.invoked_subcommand is not None:
         return
+    from salesbot_pipelines.sandbox.csv_catalog import NotAnExport, shop_from_csv
+    from salesbot_pipelines.sandbox.demo import demo_world
+    from salesbot_pipelines.sandbox.sandbox import Sandbox
     from salesbot_pipelines.sandbox.server import serve
+    from salesbot_pipelines.sandbox.synthetic import make_synthetic
 
-    serve(host="127.0.0.1", port=port, catalogs=catalogs, products=products)
+    world = demo_world()
+    for path in catalogs:
+        try:
+            world.add(shop_from_csv(path, world.clock))
+        except NotAnExport as error:
+            raise click.BadParameter(f"{path}: {error}", param_hint="--catalog") from error
+    if products:
+        world.add(make_synthetic(world.clock, products=products))
+    serve(Sandbox(world), port=port)
 
 
 @sandbox.command("set-price")

@@ -46,6 +46,11 @@ class InstallTokens:
         self._lock = threading.Lock()
         self._known: Credential | None = None
 
+    @property
+    def in_use(self) -> str | None:
+        """The token that was given last; None before the first."""
+        return self._known.access_token if self._known else None
+
     def current(self) -> str:
         """Give a token that will live for some minutes.
 
@@ -74,13 +79,14 @@ class InstallTokens:
         return _ends_before(credential.expires_at, self._clock.now() + RENEW_BEFORE)
 
     def _renewed(self, rejected: str | None) -> Credential:
-        with self._installs.credential_lease(self._shop, self._holder, _LEASE_SECONDS):
-            stored = self._installs.credential(self._shop)
+        with self._installs.credential_lease(self._shop, self._holder, _LEASE_SECONDS) as stored:
             if stored.access_token != rejected and not self._is_due(stored):
                 return stored  # another process was faster
             fresh = self._ask(stored)
-            self._installs.store_credential(self._shop, fresh, replaces=stored.access_token)
-            return fresh
+            if self._installs.store_credential(self._shop, fresh, replaces=stored.access_token):
+                return fresh
+        # The merchant logged in again meanwhile: that credential is newer than ours.
+        return self._installs.credential(self._shop)
 
     def _ask(self, stored: Credential) -> Credential:
         settings = self._settings
@@ -111,7 +117,7 @@ class InstallTokens:
             kind=stored.kind,
             access_token=pair.access_token,
             expires_at=pair.expires_at,
-            refresh_token=pair.refresh_token or "",
+            refresh_token=pair.refresh_token,
             refresh_expires_at=pair.refresh_expires_at,
             client_id=stored.client_id,
             client_secret=stored.client_secret,

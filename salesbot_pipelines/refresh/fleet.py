@@ -12,7 +12,8 @@ from salesbot_pipelines.refresh.manifest import Manifest, decode_manifest
 from salesbot_pipelines.spaces.keys import ShopKeys
 from salesbot_pipelines.spaces.store import ObjectStore
 from salesbot_pipelines.state.installs import Install, Installs
-from salesbot_pipelines.state.work import ShopWork, WorkStatus
+from salesbot_pipelines.state.work import ShopWork
+from salesbot_pipelines.state.work_status import WorkStatus
 
 FRESH_HOURS = 26
 """A day and two hours: a daily refresh that began late is not yet an alarm."""

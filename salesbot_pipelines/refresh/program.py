@@ -25,6 +25,7 @@ from salesbot_pipelines.spaces.store import ObjectStore
 from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import check_schema, open_engine
 from salesbot_pipelines.state.installs import Installs
+from salesbot_pipelines.state.reserving import reserve
 from salesbot_pipelines.state.work import Due, ShopWork
 
 CONNECT_SECONDS = 5.0
@@ -59,7 +60,8 @@ class Program:
 
     def reserve_due(self, *, limit: int, seconds: float) -> list[Due]:
         """Give the shops whose events wait, and keep others from asking for them for some seconds."""
-        return self.work.reserve_due(limit=limit, seconds=seconds, event_wait=self.settings.event_wait_seconds)
+        due = self.work.due(limit, event_wait_seconds=self.settings.event_wait_seconds)
+        return reserve(self.engine, self.clock, due, seconds=seconds) if due else []
 
     def connected_shops(self) -> list[str]:
         """Give the connected shops in the order in which they were connected."""

@@ -24,6 +24,7 @@ from salesbot_pipelines.catalog.model import Generator
 from salesbot_pipelines.catalog.problems import Rules
 from salesbot_pipelines.errors import (
     AccessRevoked,
+    LeaseHeld,
     LeaseLost,
     NeedsReauth,
     RawMissing,
@@ -33,6 +34,7 @@ from salesbot_pipelines.refresh.assembly import Assembled, Assembly, Reading
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.credentials import InstallTokens
 from salesbot_pipelines.refresh.fetching import fetch
+from salesbot_pipelines.refresh.fleet import read_manifest
 from salesbot_pipelines.refresh.guard import LEASE_SECONDS, LeaseGuard
 from salesbot_pipelines.refresh.judgement import judge_again, judge_reading
 from salesbot_pipelines.refresh.manifest import parse_time
@@ -52,6 +54,11 @@ from salesbot_pipelines.state.work import Lease, ShopWork
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
+
+LEASE_PATIENCE_SECONDS = 300.0
+"""How long a fleet-wide run waits for another run's shop."""
+
+_LEASE_POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,17 @@ class Refresh:
         if install is None or install.status == "uninstalled":
             _log.info("[%s] is not connected: skipped", shop)
             return Outcome(shop=shop, status=Status.SKIPPED, trigger=batch.trigger)
-        if self._is_done(shop, batch.not_before):
-            return Outcome(shop=shop, status=Status.FRESH, trigger=batch.trigger, owner=install.owner)
-        lease = self.work.lease(shop, _holder(batch.run_id), LEASE_SECONDS)
+        try:
+            lease = self._lease(shop, batch, stop)
+        except LeaseHeld as held:
+            if batch.trigger != "webhook":
+                raise
+            _log.info("[%s] %s: its events stay due", shop, held)
+            return Outcome(shop=shop, status=Status.SKIPPED, trigger=batch.trigger)
+        if lease is None:
+            return self._fresh(install, batch)
         guard = LeaseGuard(self.work, lease, self.clock, stop=stop)
+        one: _OneRefresh | None = None
         try:
             with self._folder(lease) as folder:
                 one = _OneRefresh(self, install, batch, guard, folder, progress)
@@ -88,11 +102,44 @@ class Refresh:
             self.work.release(guard.lease)
             raise
         except SalesbotError as error:
-            self._note_failure(guard.lease, error)
+            self._note_failure(guard.lease, error, one)
             raise
         except BaseException as bug:
             self.work.failed(guard.lease, f"unexpected {type(bug).__name__}", retryable=True)
             raise
+
+    def _lease(self, shop: str, batch: Batch, stop: threading.Event) -> Lease | None:
+        """Take the shop; None when the batch's refresh of it has been done already.
+
+        A fleet-wide run waits for a run that an event began: the two would meet every day. A person, or an event,
+        is told at once. Raises `LeaseHeld`.
+        """
+        patience = LEASE_PATIENCE_SECONDS if batch.trigger in ("schedule", "backfill") else 0.0
+        deadline = self.clock.monotonic() + patience
+        while not self._is_done(shop, batch.not_before):
+            try:
+                return self.work.lease(shop, _holder(batch.run_id), LEASE_SECONDS, trigger=batch.trigger)
+            except LeaseHeld:
+                if self.clock.monotonic() >= deadline or stop.wait(_LEASE_POLL_SECONDS):
+                    raise
+        return None
+
+    def _fresh(self, install: Install, batch: Batch) -> Outcome:
+        """Say what is published, for a shop that this scheduled run need not read again."""
+        manifest = read_manifest(self.store, install)
+        keys = ShopKeys(install.owner, install.shop)
+        return Outcome(
+            shop=install.shop,
+            status=Status.FRESH,
+            trigger=batch.trigger,
+            owner=install.owner,
+            revision=manifest.revision if manifest else "",
+            fetched_at=parse_time(manifest.fetched_at) if manifest else None,
+            counts=manifest.counts if manifest else {},
+            document_bytes=manifest.bytes if manifest else 0,
+            document_uri=self.store.uri(keys.document),
+            omissions=tuple(manifest.source.omissions) if manifest else (),
+        )
 
     def _is_done(self, shop: str, not_before: str | None) -> bool:
         if not_before is None:
@@ -105,10 +152,14 @@ class Refresh:
             and status.wanted <= status.done
         )
 
-    def _note_failure(self, lease: Lease, error: SalesbotError) -> None:
+    def _note_failure(self, lease: Lease, error: SalesbotError, one: _OneRefresh | None) -> None:
         if isinstance(error, NeedsReauth | AccessRevoked):
-            self.installs.mark_needs_reauth(lease.shop, error.public_text)
-        self.work.failed(lease, error.public_text, retryable=error.retryable)
+            # Not when the merchant logged in again meanwhile: that is another token.
+            self.installs.mark_needs_reauth(
+                lease.shop, error.public_text, rejected=one.tokens.in_use if one else None
+            )
+        untouched = one is None or not one.began_to_publish
+        self.work.failed(lease, error.public_text, retryable=error.retryable, nothing_written=untouched)
 
     @contextmanager
     def _folder(self, lease: Lease) -> Iterator[Path]:
@@ -139,6 +190,15 @@ class _OneRefresh:
         self._publishing = Publishing(use_case.store, self._keys, guard)
         self._generator = Generator(name="salesbot_pipelines", run_id=batch.run_id, version=use_case.version)
         self._seconds: dict[str, float] = {}
+        self.began_to_publish = False
+        self.tokens = InstallTokens(
+            install.shop,
+            installs=use_case.installs,
+            http=use_case.http,
+            settings=use_case.settings.shopify,
+            clock=use_case.clock,
+            holder=guard.lease.holder,
+        )
 
     def from_shopify(self) -> Outcome:
         """Read the whole catalogue and publish it unless nothing changed."""
@@ -167,8 +227,10 @@ class _OneRefresh:
             self._guard.lease,
             fetched_at=fetched.reading.fetched_at,
             revision=assembled.revision,
-            published=outcome.status is Status.PUBLISHED,
+            changed=outcome.status is Status.PUBLISHED,
         )
+        if self._install.status == "needs_reauth":
+            self._use_case.installs.clear_reauth(self._install.shop)
         return outcome
 
     def from_raw(self) -> Outcome:
@@ -189,23 +251,18 @@ class _OneRefresh:
         judge_again(self._install.shop, assembled, reading.omissions, rules=self._rules())
         with self._timed("publish"):
             outcome = self._published(raw, reading, assembled, standing)
-        self._use_case.work.release(self._guard.lease)
+        if outcome.status is Status.PUBLISHED:
+            self._use_case.work.republished(self._guard.lease, revision=assembled.revision)
+        else:
+            self._use_case.work.release(self._guard.lease)
         return outcome
 
     def _client(self) -> AdminClient:
         use_case = self._use_case
         shopify = use_case.settings.shopify
-        tokens = InstallTokens(
-            self._install.shop,
-            installs=use_case.installs,
-            http=use_case.http,
-            settings=shopify,
-            clock=use_case.clock,
-            holder=self._guard.lease.holder,
-        )
         return AdminClient(
             self._install.shop,
-            tokens,
+            self.tokens,
             use_case.http,
             api_version=shopify.api_version,
             shop_url=shopify.shop_url,
@@ -240,6 +297,7 @@ class _OneRefresh:
         change = None
         if not unchanged:
             change = self._changes(standing, assembled)
+            self.began_to_publish = True
             self._publishing.publish(
                 standing,
                 assembled,
