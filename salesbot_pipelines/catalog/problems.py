@@ -177,7 +177,7 @@ def _loss(reading: Reading, rules: Rules) -> Iterator[Problem]:
     )
     yield Problem(
         "loss",
-        f"{lost} of the {before} products in the last document are missing, more than {rules.max_loss_percent} %, and "
+        f"{lost} of the {before} products in the last document are missing, over {rules.max_loss_percent} %, and "
         f"{proof}: refresh again; if it is meant, raise SALESBOT_MAX_LOSS_PERCENT for one refresh",
         True,
     )

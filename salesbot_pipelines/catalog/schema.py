@@ -55,7 +55,11 @@ def _tidy(body: Any, scalars: dict[str, dict[str, Any]]) -> Any:
                 {} if body.get("description") == scalar["description"] else {"description": body["description"]}
             )
             return {"$ref": f"#/$defs/{name}"} | own_words
-    tidy = {key: _tidy(value, scalars) for key, value in body.items() if key not in ("discriminator", "title")}
+    tidy = {
+        key: _tidy(value, scalars)
+        for key, value in body.items()
+        if key != "discriminator" and not _is_name(key, value)
+    }
     if "$ref" in tidy:
         tidy["$ref"] = "#/$defs/" + _snake(tidy["$ref"].rpartition("/")[2])
     if "discriminator" in body:
@@ -63,6 +67,11 @@ def _tidy(body: Any, scalars: dict[str, dict[str, Any]]) -> Any:
         if {"type": "null"} in body["anyOf"]:
             tidy["oneOf"].append({"type": "null"})
     return tidy
+
+
+def _is_name(key: str, value: Any) -> bool:
+    """Say whether this is a struct's own title, not a field that is called title."""
+    return key == "title" and isinstance(value, str)
 
 
 if __name__ == "__main__":

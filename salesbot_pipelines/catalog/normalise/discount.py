@@ -23,7 +23,7 @@ from salesbot_pipelines.catalog.normalise.effect import (
 )
 from salesbot_pipelines.catalog.normalise.findings import Findings, Unusable
 from salesbot_pipelines.catalog.normalise.items import normalise_items
-from salesbot_pipelines.catalog.normalise.moment import EPOCH, first_moment, moment
+from salesbot_pipelines.catalog.normalise.moment import EPOCH, moment
 from salesbot_pipelines.catalog.normalise.money import money_v2
 from salesbot_pipelines.catalog.normalise.raw import flag, integer, key_of, lower, text
 
@@ -65,7 +65,8 @@ def normalise_discount(raw: Raw, context: ShopContext, findings: Findings) -> Di
     # Basic and Bxgy hold these two inside customerGets, the other types on the discount itself.
     applies = (node.get("customerGets") or {}) if kind in ("Basic", "Bxgy") else node
     combines = node.get("combinesWith") or {}
-    if (updated_at := first_moment(node.get("updatedAt"), node.get("createdAt"), node.get("startsAt"))) is None:
+    updated_at = moment(node.get("updatedAt")) or moment(node.get("createdAt")) or moment(node.get("startsAt"))
+    if updated_at is None:
         findings.add(f"{pointer}/updated_at", "error", "Shopify gave no time")
         updated_at = EPOCH
     return Discount(

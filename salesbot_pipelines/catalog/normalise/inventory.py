@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from operator import itemgetter
 
 from salesbot_pipelines.catalog.model import Inventory, Level
 from salesbot_pipelines.catalog.normalise.context import Levels, Raw, ShopContext
 from salesbot_pipelines.catalog.normalise.findings import Findings
-from salesbot_pipelines.catalog.normalise.moment import first_moment
-from salesbot_pipelines.catalog.normalise.raw import integer, key_of
+from salesbot_pipelines.catalog.normalise.moment import moment
+from salesbot_pipelines.catalog.normalise.raw import integer, key_of, legacy_id
 
 
 def normalise_inventory(
@@ -35,33 +36,46 @@ def normalise_inventory(
 
 def _levels(raw: Levels, context: ShopContext) -> tuple[list[Level], bool]:
     found = []
-    nodes = raw.get("levels") or ()
     complete = not raw.get("incomplete")
-    for node in nodes:
+    for node in raw.get("levels") or ():
         if node.get("isActive") is False:
             continue  # the item is no longer stocked there; Shopify does not count it either
-        key = key_of(node.get("location") or {})
-        if key is None:
+        location = (node.get("location") or {}).get("id")
+        order = _location_order(location)
+        if location is None or order is None:
             complete = False
-            continue
-        location, digits = key
-        found.append((int(digits), _level(node, location, context)))
-    found.sort(key=lambda pair: pair[0])
+        else:
+            found.append((order, _level(node, location, context)))
+    if len(found) > 1:
+        found.sort(key=itemgetter(0))
     return [level for _, level in found], complete
 
 
+@lru_cache(maxsize=1024)
+def _location_order(gid: str | None) -> int | None:
+    """Return a location's legacy id as a number; a shop has few, and every level names one."""
+    digits = legacy_id(gid)
+    return None if digits is None else int(digits)
+
+
 def _level(node: Raw, location: str, context: ShopContext) -> Level:
-    quantities: dict[str, dict[str, Any]] = {
-        one["name"]: one for one in node.get("quantities") or () if one.get("name")
-    }
-    available = quantities.get("available") or {}
+    available = incoming = on_hand = updated_at = None
+    for quantity in node.get("quantities") or ():
+        name = quantity.get("name")
+        if name == "available":
+            available = integer(quantity.get("quantity"))
+            updated_at = moment(quantity.get("updatedAt"))
+        elif name == "incoming":
+            incoming = integer(quantity.get("quantity"))
+        elif name == "on_hand":
+            on_hand = integer(quantity.get("quantity"))
     return Level(
-        available=integer(available.get("quantity")),
-        incoming=integer((quantities.get("incoming") or {}).get("quantity")),
+        available=available,
+        incoming=incoming,
         location_id=location,
         location_name=context.location_names.get(location),
-        on_hand=integer((quantities.get("on_hand") or {}).get("quantity")),
-        updated_at=first_moment(available.get("updatedAt"), node.get("updatedAt")),
+        on_hand=on_hand,
+        updated_at=updated_at or moment(node.get("updatedAt")),
     )
 
 

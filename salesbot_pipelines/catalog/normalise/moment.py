@@ -16,14 +16,12 @@ _MOMENT = re.compile(
 )
 
 
+@lru_cache(maxsize=16384)
 def moment(value: Any) -> str | None:
     """Return a time as `2026-01-31T09:30:00Z`, fractions kept without trailing zeros; None when it is none."""
-    return _moment(value) if isinstance(value, str) else None
-
-
-@lru_cache(maxsize=16384)
-def _moment(text: str) -> str | None:
-    match = _MOMENT.fullmatch(text)
+    if not isinstance(value, str):
+        return None
+    match = _MOMENT.fullmatch(value)
     if match is None:
         return None
     day, time, fraction, offset = match.groups()
@@ -35,11 +33,3 @@ def _moment(text: str) -> str | None:
         return None
     fraction = (fraction or "").rstrip("0")
     return utc.replace(tzinfo=None).isoformat() + (f".{fraction}Z" if fraction else "Z")
-
-
-def first_moment(*values: Any) -> str | None:
-    """Return the first of several values that is a time."""
-    for value in values:
-        if (found := moment(value)) is not None:
-            return found
-    return None

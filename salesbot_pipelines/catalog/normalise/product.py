@@ -11,7 +11,7 @@ from salesbot_pipelines.catalog.normalise.context import Levels, Raw, ShopContex
 from salesbot_pipelines.catalog.normalise.findings import Findings, Unusable
 from salesbot_pipelines.catalog.normalise.media import normalise_media
 from salesbot_pipelines.catalog.normalise.metafield import normalise_metafields
-from salesbot_pipelines.catalog.normalise.moment import EPOCH, first_moment, moment
+from salesbot_pipelines.catalog.normalise.moment import EPOCH, moment
 from salesbot_pipelines.catalog.normalise.money import Priced
 from salesbot_pipelines.catalog.normalise.option import normalise_options
 from salesbot_pipelines.catalog.normalise.raw import (
@@ -76,7 +76,9 @@ def normalise_product(
     )
     category = raw.get("category") or {}
     seo = raw.get("seo") or {}
-    if (updated_at := first_moment(raw.get("updatedAt"), raw.get("createdAt"))) is None:
+    created_at = moment(raw.get("createdAt"))
+    updated_at = moment(raw.get("updatedAt")) or created_at
+    if updated_at is None:
         findings.add(f"{pointer}/updated_at", "error", "Shopify gave no time")
         updated_at = EPOCH
     return Product(
@@ -84,7 +86,7 @@ def normalise_product(
         categories=_categories(category),
         collection_ids=ids_in_order(collection_ids),
         content_hash="",
-        created_at=moment(raw.get("createdAt")) or updated_at,
+        created_at=created_at or updated_at,
         description=description(raw.get("descriptionHtml")),
         gift_card=raw.get("isGiftCard") is True,
         handle=handle,

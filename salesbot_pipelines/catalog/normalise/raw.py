@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from salesbot_pipelines.catalog.normalise.context import Raw
 
 _GID = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]+)(?:\?.*)?", re.DOTALL | re.ASCII)
+_GID_MATCH = _GID.fullmatch
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _URI_TEXT = re.compile(r"[!#$%&'()*+,\-./:;=?@\[\]_~A-Za-z0-9]+", re.ASCII)
@@ -44,21 +46,29 @@ def connection(raw: Raw, name: str) -> tuple[list[Any], bool]:
 
 def legacy_id(gid: Any) -> str | None:
     """Return the digits of a gid as text; None when it is no Shopify gid."""
-    match = _GID.fullmatch(gid) if isinstance(gid, str) else None
+    match = _GID_MATCH(gid) if isinstance(gid, str) else None
     return match[1] if match else None
 
 
 def key_of(raw: Raw) -> tuple[str, str] | None:
     """Return a node's gid and legacy id; None when it has no Shopify gid."""
     gid = raw.get("id")
-    digits = legacy_id(gid)
-    return None if gid is None or digits is None else (gid, digits)
+    if not isinstance(gid, str):
+        return None
+    match = _GID_MATCH(gid)
+    return (gid, match[1]) if match else None
 
 
 def ids_in_order(gids: Iterable[Any]) -> list[str]:
     """Return gids once each, by legacy id as a number; what is no gid is left out."""
-    known = {gid: int(digits) for gid in gids if (digits := legacy_id(gid))}
-    return sorted(known, key=lambda gid: (known[gid], gid))
+    places = sorted(place for place in map(_place, set(gids)) if place is not None)
+    return [gid for _, gid in places]
+
+
+@lru_cache(maxsize=4096)
+def _place(gid: str | None) -> tuple[int, str] | None:
+    digits = legacy_id(gid)
+    return None if gid is None or digits is None else (int(digits), gid)
 
 
 def gid_of(node: Any) -> Any:

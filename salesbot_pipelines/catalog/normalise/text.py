@@ -19,17 +19,22 @@ address article aside blockquote body br caption center dd details dialog dir di
 footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li main menu nav ol optgroup option p pre search
 section summary table tbody tfoot thead title tr ul
 """
-_BLOCKS = frozenset(_BLOCK_NAMES.split())
-_CELLS = frozenset(("td", "th"))
+_ENDS = {slash + name: "line" for name in _BLOCK_NAMES.split() for slash in ("", "/")}
+_ENDS |= {"li": "item", "/li": "list", "ol": "list", "/ol": "list", "ul": "list", "/ul": "list"}
+_ENDS |= {"td": "cell", "/td": "cell", "th": "cell", "/th": "cell"}
+"""What a tag does to the line before it; a list's tags also end an item that holds nothing."""
+
 _DROPPED = frozenset(("noscript", "script", "style", "template"))
 _LETTERS = frozenset(ascii_letters)
 _CODE = {"script": re.compile(r"[{}=;]|\w\("), "style": re.compile("[{}@]")}
 """What tells a script or a stylesheet from a sentence."""
 
+# Tags whose quotes are in order and hide no brackets, which is nearly all of them: one pass in C takes a text apart.
+_REGULAR_TAG = re.compile(r"""<(/?[a-zA-Z][^\s/<>"'=]*+)(?:[^<>"'=]++|=\s*+(?:"[^<>"]*+"|'[^<>']*+'|(?!["'])))*+>""")
 # A quote counts only after an equals sign, as in HTML: <p don't> ends at its own bracket. Every repetition is
 # possessive, so that a tag that never ends costs one pass.
-_TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')|=)*+>""")
-_NAME_ENDS = re.compile(r"[\s/]")
+_TAG = re.compile(r"""<(/?[a-zA-Z][^\s/>]*+)(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')|=)*+>""")
+_NAME = re.compile(r"/?[^\s/>]+")
 _TAG_BEGINS = re.compile(r"<[a-zA-Z/!]")
 _DROPPED_TAG = {name: re.compile(rf"<(/?){name}(?=[\s/>])", re.IGNORECASE) for name in _DROPPED}
 # Zero-width joiners stay: emoji and Persian words are made with them. The others only pretend to be nothing.
@@ -39,9 +44,17 @@ _LONG_NUMBER = re.compile(r"&#[0-9]{1000,};?")
 
 def plain_text(html: str) -> str:
     """Return the text a reader of the page would see, a line per block."""
-    if "<" not in html and "&" not in html:
-        return _one_line(html)
-    return _Scanner(html).text()
+    if "<" not in html:
+        return " ".join(_clean(html).split())
+    pieces = _REGULAR_TAG.split(html)
+    tags = [tag.lower() for tag in pieces[1::2]]
+    if len(tags) != html.count("<") or not _DROPPED.isdisjoint(tags):
+        tags, texts = _Scanner(html).parts()
+    else:
+        texts = pieces[0::2]
+    if "&" in html or not html.isascii():
+        texts = [_clean(text) for text in texts]
+    return "\n".join(_lines(tags, texts))
 
 
 def description(html: object) -> Description:
@@ -54,50 +67,70 @@ def description(html: object) -> Description:
 _NOTHING = Description(html=None, plain="")
 
 
-def _one_line(text: str) -> str:
-    if not text.isascii():
-        text = _ZERO_WIDTH.sub(" ", text)
-    return " ".join(text.split())
+def _clean(text: str) -> str:
+    """Decode the entities, and turn characters that only pretend to be nothing into blanks."""
+    if "&" in text:
+        try:
+            text = unescape(text)
+        except ValueError:  # Python refuses to read numbers of thousands of digits
+            text = unescape(_LONG_NUMBER.sub("\ufffd", text))
+    return text if text.isascii() else _ZERO_WIDTH.sub(" ", text)
 
 
-def _decoded(text: str) -> str:
-    if "&" not in text:
-        return text
-    try:
-        return unescape(text)
-    except ValueError:  # Python refuses to read numbers of thousands of digits
-        return unescape(_LONG_NUMBER.sub("\ufffd", text))
+def _lines(tags: list[str], texts: list[str]) -> list[str]:
+    """Put texts together, with one tag between each two: its lower-case name, a slash before it when it closes."""
+    lines = []
+    line = [texts[0]]
+    bullet = ""
+    for tag, text in zip((*tags, "/body"), (*texts[1:], ""), strict=True):
+        ending = _ENDS.get(tag)
+        if ending is None:
+            line.append(text)
+            continue
+        if ending == "cell":
+            line += (" ", text)
+            continue
+        words = "".join(line).split()
+        line = [text]
+        if words:
+            lines.append(bullet + " ".join(words))
+            bullet = ""
+        if ending != "line":
+            bullet = "- " if ending == "item" else ""
+    return lines
 
 
 class _Scanner:
+    """The careful way, for markup that is not regular: comments, stray brackets, dropped elements, open quotes."""
+
     def __init__(self, html: str) -> None:
         self._html = html
         self._last_bracket = html.rfind(">")
-        self._lines: list[str] = []
-        self._line: list[str] = []
-        self._is_item = False
+        self._tags: list[str] = []
+        self._texts: list[str] = []
         self._trusts_quotes = True
         self._unclosed: set[str] = set()
 
-    def text(self) -> str:
+    def parts(self) -> tuple[list[str], list[str]]:
+        """Return the tags, and the texts around them; "" is a tag that means nothing."""
         html, position = self._html, 0
         while (start := html.find("<", position)) >= 0:
-            if start > position:
-                self._line.append(_decoded(html[position:start]))
+            self._texts.append(html[position:start])
+            self._tags.append("")
             position = self._markup(start)
-        self._line.append(_decoded(html[position:]))
-        self._end_line()
-        return "\n".join(self._lines)
+        self._texts.append(html[position:])
+        return self._tags, self._texts
 
     def _markup(self, start: int) -> int:
         """Take what begins with "<" at `start`; return where to go on."""
         html = self._html
         if self._trusts_quotes and (tag := _TAG.match(html, start)):
-            return self._tag(tag[2].lower(), bool(tag[1]), tag.end())
+            return self._tag(tag[1].lower(), tag.end())
         first, second = html[start + 1 : start + 2], html[start + 2 : start + 3]
         is_tag = first in _LETTERS or (first == "/" and second in _LETTERS)
         if start > self._last_bracket or not (is_tag or first in ("!", "?", "/")):
-            self._line.append("<")
+            self._texts.append("<")
+            self._tags.append("")
             return start + 1
         if not is_tag:
             return self._comment(start)
@@ -105,8 +138,9 @@ class _Scanner:
         # and again.
         self._trusts_quotes = False
         end = html.index(">", start)
-        name = _NAME_ENDS.split(html[start + 1 : end].lstrip("/"), maxsplit=1)[0]
-        return self._tag(name.lower(), first == "/", end + 1)
+        name = _NAME.match(html, start + 1, end)
+        assert name is not None
+        return self._tag(name[0].lower(), end + 1)
 
     def _comment(self, start: int) -> int:
         if self._html.startswith("<!--", start) and "-->" not in self._unclosed:
@@ -116,18 +150,9 @@ class _Scanner:
             self._unclosed.add("-->")
         return self._html.index(">", start) + 1
 
-    def _tag(self, name: str, closing: bool, end: int) -> int:
-        if name in _BLOCKS:
-            self._end_line()
-            if name == "li":
-                self._is_item = not closing
-            elif name in ("ol", "ul"):
-                self._is_item = False
-        elif name in _CELLS:
-            self._line.append(" ")
-        elif name in _DROPPED and not closing:
-            return self._after_dropped(name, end)
-        return end
+    def _tag(self, name: str, end: int) -> int:
+        self._tags[-1] = name
+        return self._after_dropped(name, end) if name in _DROPPED else end
 
     def _after_dropped(self, name: str, start: int) -> int:
         """Return the end of an element whose content is dropped; templates may hold templates."""
@@ -144,12 +169,3 @@ class _Scanner:
         following = _TAG_BEGINS.search(self._html, start)
         end = following.start() if following else len(self._html)
         return end if name in _CODE and _CODE[name].search(self._html, start, end) else start
-
-    def _end_line(self) -> None:
-        if not self._line:
-            return
-        line = _one_line("".join(self._line))
-        self._line.clear()
-        if line:
-            self._lines.append(f"- {line}" if self._is_item else line)
-            self._is_item = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 from salesbot_pipelines.catalog.model import Measure, UnitPrice, Variant, Weight
 from salesbot_pipelines.catalog.normalise.availability import availability_of
@@ -14,7 +14,7 @@ from salesbot_pipelines.catalog.normalise.findings import Findings
 from salesbot_pipelines.catalog.normalise.inventory import normalise_inventory
 from salesbot_pipelines.catalog.normalise.media import normalise_media
 from salesbot_pipelines.catalog.normalise.metafield import normalise_metafields
-from salesbot_pipelines.catalog.normalise.moment import EPOCH, first_moment
+from salesbot_pipelines.catalog.normalise.moment import EPOCH, moment
 from salesbot_pipelines.catalog.normalise.money import Priced, decimal_text, money_v2, priced
 from salesbot_pipelines.catalog.normalise.option import normalise_selected_options
 from salesbot_pipelines.catalog.normalise.raw import connection, flag, integer, key_of, lower, text
@@ -27,8 +27,7 @@ _WEIGHT_UNITS: dict[Any, Literal["g", "kg", "oz", "lb"]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OfProduct:
+class OfProduct(NamedTuple):
     """What a variant takes from its product; `pointer` is the product's place in the document."""
 
     pointer: str
@@ -37,8 +36,7 @@ class OfProduct:
     url: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A variant, and its prices as numbers for the product's ranges."""
 
     variant: Variant
@@ -73,10 +71,11 @@ def normalise_variant(
         raw.get("availableForSale") is True and product.is_public and product.status in ("active", "unlisted")
     )
     position = integer(raw.get("position"))
+    created_at, updated_at = moment(raw.get("createdAt")), moment(raw.get("updatedAt"))
     variant = Variant(
         availability=availability_of(product.status, is_available, inventory),
         barcodes=normalise_barcodes(raw),
-        created_at=first_moment(raw.get("createdAt"), raw.get("updatedAt")) or EPOCH,
+        created_at=created_at or updated_at or EPOCH,
         id=gid,
         inventory=inventory,
         legacy_id=digits,
@@ -91,7 +90,7 @@ def normalise_variant(
         taxable=flag(raw.get("taxable")),
         title=raw.get("title") or "",
         unit_price=_unit_price(raw, context.currency),
-        updated_at=first_moment(raw.get("updatedAt"), raw.get("createdAt")) or EPOCH,
+        updated_at=updated_at or created_at or EPOCH,
         url=None if product.url is None else f"{product.url}{'&' if '?' in product.url else '?'}variant={digits}",
         weight=_weight(item),
     )
@@ -134,8 +133,11 @@ def _measure(value: object, unit: object) -> Measure | None:
 
 
 def _weight(item: Raw) -> Weight | None:
-    weight = (item.get("measurement") or {}).get("weight")
-    if not weight:
-        return None
-    value, unit = decimal_text(weight.get("value")), _WEIGHT_UNITS.get(weight.get("unit"))
-    return None if value is None or unit is None else Weight(unit=unit, value=value)
+    raw = (item.get("measurement") or {}).get("weight")
+    return _weight_of(raw.get("value"), raw.get("unit")) if raw else None
+
+
+@lru_cache(maxsize=4096)
+def _weight_of(value: Any, unit: Any) -> Weight | None:
+    found, known = decimal_text(value), _WEIGHT_UNITS.get(unit)
+    return None if found is None or known is None else Weight(unit=known, value=found)

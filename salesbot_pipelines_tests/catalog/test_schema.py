@@ -1,0 +1,146 @@
+"""The schema is the model's, it is checked in, and it says what the agreed contract says."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from salesbot_pipelines.catalog import schema
+from salesbot_pipelines.catalog.schema import document_schema, schema_text
+
+CHECKED_IN = Path(schema.__file__).with_name("shopify_data.schema.json")
+AGREED = Path(__file__).resolve().parents[3] / "shared" / "contract" / "shopify_data.schema.json"
+
+# Where our schema says more than the agreed one; docs/decisions holds the reasons. Nothing here says less.
+TIGHTER = {
+    "/products/*/variants/*/unit_price": "closed shape: amount, currency, measure, reference",
+    "/products/*/variants/*/weight": "closed shape: unit, value",
+    "/discounts/*/minimum": "two shapes, told apart by type",
+    "/discounts/*/effect[buy_x_get_y]/get/effect": "three shapes, told apart by type",
+}
+
+
+def test_the_checked_in_schema_is_up_to_date():
+    assert CHECKED_IN.read_text(encoding="utf-8") == schema_text(), (
+        "write it again: python -m salesbot_pipelines.catalog.schema > salesbot_pipelines/catalog/shopify_data.schema.json"
+    )
+
+
+def test_it_is_a_valid_schema_without_words_of_another_dialect():
+    body = document_schema()
+    jsonschema.Draft202012Validator.check_schema(body)
+    assert body["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert body["$id"] == "urn:salesbot:shopify_data:1"
+    assert '"discriminator"' not in json.dumps(body)  # OpenAPI's, not JSON Schema's
+
+
+def test_every_definition_is_used():
+    text = schema_text()
+    for name in document_schema()["$defs"]:
+        assert f'"#/$defs/{name}"' in text
+
+
+@pytest.mark.shared
+def test_it_means_what_the_agreed_schema_means():
+    if not AGREED.is_file():
+        pytest.skip("the agreed schema is not beside this checkout")
+    agreed = json.loads(AGREED.read_text(encoding="utf-8"))
+    differences = dict(compare("", agreed, agreed, document_schema(), document_schema()))
+    assert differences.keys() == TIGHTER.keys(), differences
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("product.required", lambda product: product["required"].remove("tags")),
+        ("product.tags", lambda product: product["properties"]["tags"].pop("uniqueItems")),
+        ("product.status", lambda product: product["properties"]["status"]["enum"].append("hidden")),
+        ("product.vendor", lambda product: product["properties"]["vendor"].update(type="string")),
+        ("product.content_hash", lambda product: product["properties"]["content_hash"].update(pattern="^.*$")),
+        ("product.variants", lambda product: product["properties"]["variants"].pop("minItems")),
+        ("product.new", lambda product: product["properties"].update(new={"type": "string"})),
+    ],
+)
+def test_the_comparison_sees_a_difference(path, change):
+    if not AGREED.is_file():
+        pytest.skip("the agreed schema is not beside this checkout")
+    agreed = json.loads(AGREED.read_text(encoding="utf-8"))
+    change(agreed["$defs"]["product"])
+    differences = dict(compare("", agreed, agreed, document_schema(), document_schema()))
+    assert len(differences.keys() - TIGHTER.keys()) == 1, path
+
+
+def compare(path, left, left_root, right, right_root):
+    """Yield (path, what) for every place where two schemas do not mean the same."""
+    left, left_null = _meaning(left, left_root)
+    right, right_null = _meaning(right, right_root)
+    if left_null != right_null:
+        yield path, f"nullable: {left_null} against {right_null}"
+    if "branches" in left and "branches" in right:
+        if left["branches"].keys() != right["branches"].keys():
+            yield path, f"{sorted(left['branches'])} against {sorted(right['branches'])}"
+        for name in left["branches"].keys() & right["branches"].keys():
+            yield from compare(
+                f"{path}[{name}]", left["branches"][name], left_root, right["branches"][name], right_root
+            )
+        return
+    if "branches" in left or "branches" in right:
+        yield path, "several shapes in one of them only"
+        return
+    nested = ("properties", "items", "additionalProperties")
+    for word in sorted((left.keys() | right.keys()) - set(nested)):
+        if left.get(word) != right.get(word):
+            yield path, f"{word}: {left.get(word)!r} against {right.get(word)!r}"
+    ours, theirs = right.get("properties", {}), left.get("properties", {})
+    for name in sorted(ours.keys() | theirs.keys()):
+        if name in ours and name in theirs:
+            yield from compare(f"{path}/{name}", theirs[name], left_root, ours[name], right_root)
+        elif theirs:  # an open object on the agreed side is reported by its required fields
+            yield f"{path}/{name}", "in one of them only"
+    if "items" in left or "items" in right:
+        yield from compare(f"{path}/*", left.get("items", {}), left_root, right.get("items", {}), right_root)
+    extra = [side.get("additionalProperties", True) for side in (left, right)]
+    if all(isinstance(side, dict) for side in extra):
+        yield from compare(f"{path}/*", extra[0], left_root, extra[1], right_root)
+    elif extra[0] != extra[1]:
+        yield path, f"further keys: {extra[0]} against {extra[1]}"
+
+
+def _meaning(body, root):
+    """Return a schema without its wording, and whether null is allowed."""
+    body = dict(body)
+    while "$ref" in body:
+        target = root
+        for part in body.pop("$ref").lstrip("#/").split("/"):
+            target = target[part]
+        body = {**target, **body}
+    for word in ("description", "title", "$schema", "$id", "$defs"):
+        body.pop(word, None)
+    null = False
+    branches = body.pop("anyOf", None) or body.pop("oneOf", None)
+    if branches is not None:
+        null = {"type": "null"} in branches
+        branches = [branch for branch in branches if branch != {"type": "null"}]
+        if len(branches) == 1:
+            inner, inner_null = _meaning(branches[0], root)
+            return {**inner, **body}, null or inner_null
+        return {"branches": {_tag(branch, root): branch for branch in branches}}, null
+    if isinstance(body.get("type"), list):
+        null = "null" in body["type"]
+        (body["type"],) = [kind for kind in body["type"] if kind != "null"]
+    if "const" in body:
+        body["enum"] = [body.pop("const")]
+    if "enum" in body:
+        body["enum"] = sorted(body["enum"])
+        body.pop("type", None)
+    if "required" in body:
+        body["required"] = sorted(body["required"])
+    return body, null
+
+
+def _tag(branch, root):
+    inner, _ = _meaning(branch, root)
+    (tag,) = _meaning(inner["properties"]["type"], root)[0]["enum"]
+    return tag
