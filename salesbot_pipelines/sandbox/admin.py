@@ -1,25 +1,30 @@
-"""The Admin API's HTTP side: token, version, body, answer. One POST in, one answer out."""
+"""The Admin API's HTTP side: token, version, faults, body, answer. One POST in, one answer out."""
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import re
 import uuid
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .admin_answers import encode, json_answer, refuse_shop, refuse_token
+from .broken import Truncate, spoiled
 from .calls import LoggedCall
-from .execute import Outcome
+from .execute import Spoil
+from .faults import Rule
 from .shop import API_VERSIONS, Shop
+from .verbs import apply_change
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
 _VERSION = re.compile(r"20\d\d-(?:01|04|07|10)")
-_encode = msgspec.json.Encoder().encode
+_NAMED = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 
 
 class Asked(msgspec.Struct):
@@ -28,6 +33,12 @@ class Asked(msgspec.Struct):
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = msgspec.field(default=None, name="operationName")
+
+    @property
+    def name(self) -> str | None:
+        """The operation's name, for the log and the faults."""
+        match = _NAMED.search(self.query)
+        return self.operation_name or (match[1] if match else None)
 
 
 _decode = msgspec.json.Decoder(Asked).decode
@@ -40,78 +51,90 @@ def answering_version(asked: str) -> str | None:
     return API_VERSIONS[0] if _VERSION.fullmatch(asked) else None
 
 
-def json_answer(body: Any, status: int = 200, **headers: str) -> Response:
-    """Return a JSON answer."""
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(_encode(body), status, names, media_type="application/json; charset=utf-8")
+@dataclass
+class _Call:
+    """One call on its way through: what the log will tell about it."""
 
+    sandbox: Sandbox
+    logged: LoggedCall
 
-def refuse_shop(shop: Shop | None) -> Response | None:
-    """Return the answer of a shop that does not exist, or is frozen or locked."""
-    if shop is None:
-        return json_answer({"errors": "Not Found"}, 404)
-    if shop.frozen_status is not None:
-        texts = {402: "Unavailable Shop", 423: "Locked", 403: "Forbidden", 404: "Not Found"}
-        return json_answer({"errors": texts.get(shop.frozen_status, "Unavailable")}, shop.frozen_status)
-    return None
+    def done(self, answer: Response, outcome: str, **told: Any) -> Response:
+        """Write the call down and return its answer."""
+        self.sandbox.calls.add(replace(self.logged, status=answer.status_code, outcome=outcome, **told))
+        return answer
 
 
 async def answer_graphql(sandbox: Sandbox, request: Request) -> Response:
     """Answer POST /shops/{shop}/admin/api/{version}/graphql.json."""
     domain, asked_version = request.path_params["shop"], request.path_params["version"]
-    shop = sandbox.world.find(domain)
-    refused = refuse_shop(shop)
-    version = answering_version(asked_version)
-    if refused is not None or shop is None or version is None:
-        answer = refused or json_answer({"errors": "Not Found"}, 404)
-        sandbox.log(LoggedCall(sandbox.stamp(), domain, None, {}, asked_version, answer.status_code, "refused"))
-        return answer
-    if not is_known_token(shop, request.headers.get("x-shopify-access-token", "")):
-        text = "[API] Invalid API key or access token (unrecognized login or wrong password)"
-        sandbox.log(LoggedCall(sandbox.stamp(), domain, None, {}, asked_version, 401, "unauthorized"))
-        return json_answer({"errors": text}, 401)
+    call = _Call(sandbox, LoggedCall(sandbox.stamp(), domain, None, {}, asked_version, None, ""))
     try:
-        asked = _decode(await request.body())
-    except msgspec.MsgspecError as error:
-        sandbox.log(LoggedCall(sandbox.stamp(), domain, None, {}, asked_version, 400, "malformed"))
-        return json_answer({"errors": {"query": f"Required parameter missing or invalid: {error}"}}, 400)
-    return run_query(sandbox, shop, asked, asked_version, version)
-
-
-def is_known_token(shop: Shop, token: str) -> bool:
-    """Say whether a token opens the shop now."""
-    return bool(token) and hmac.compare_digest(token.encode(), shop.token.encode())
-
-
-def run_query(sandbox: Sandbox, shop: Shop, asked: Asked, asked_version: str, version: str) -> Response:
-    """Execute a request and log it."""
-    name = asked.operation_name or operation_name(asked.query)
-    with sandbox.world.lock:
-        before = int(shop.bucket.available())
-        outcome: Outcome = sandbox.engine.answer(shop, asked.query, asked.variables or {}, asked.operation_name)
-        payload = _encode(outcome.body)
-    sandbox.log(
-        LoggedCall(
-            sandbox.stamp(),
-            shop.domain,
-            name,
-            asked.variables or {},
-            asked_version,
-            200,
-            outcome.outcome,
-            outcome.requested,
-            outcome.actual,
-            before,
+        asked: Asked | None = _decode(await request.body())
+    except msgspec.MsgspecError:
+        asked = None
+    if asked is not None:
+        call.logged = replace(call.logged, operation=asked.name, variables=asked.variables or {})
+    shop, version = sandbox.world.find(domain), answering_version(asked_version)
+    if shop is None or version is None:
+        return call.done(json_answer({"errors": "Not Found"}, 404), "refused")
+    rule = await _spoil_before(sandbox, shop, call)
+    if rule is not None and (broken := spoiled(rule, shop)) is not None:
+        if rule.action == "freeze":
+            shop.frozen_status = rule.status or 402
+        return call.done(broken, "fault")
+    refused = refuse_shop(shop) or refuse_token(shop, request.headers.get("x-shopify-access-token", ""))
+    if refused is not None:
+        return call.done(refused, "refused")
+    if asked is None:
+        return call.done(
+            json_answer({"errors": {"query": "Required parameter missing or invalid"}}, 400), "malformed"
         )
-    )
+    return _run(call, shop, asked, version, rule)
+
+
+async def _spoil_before(sandbox: Sandbox, shop: Shop, call: _Call) -> Rule | None:
+    """Apply what comes before the answer; return the rule that spoils it."""
+    first, rule = sandbox.faults.on(shop.domain, call.logged.operation)
+    for early in first:
+        if early.action == "slow":
+            await asyncio.sleep(early.seconds)
+        elif early.action == "drain":
+            shop.bucket.drain()
+        elif early.change is not None:
+            apply_change(shop, early.change)
+    names = [*(early.action for early in first), *([rule.action] if rule else [])]
+    call.logged = replace(call.logged, fault="+".join(names) or None)
+    return rule
+
+
+def _spoils(rule: Rule | None) -> tuple[Spoil, ...]:
+    if rule is None or rule.action != "partial":
+        return ()
+    if rule.required_access is not None:
+        required = f"`{rule.required_access}` access scope."
+        message = rule.message or f"Access denied for {rule.steps[-1]} field. Required access: {required}"
+        documentation = "https://shopify.dev/api/usage/access-scopes"
+        extensions = {"code": "ACCESS_DENIED", "documentation": documentation, "requiredAccess": required}
+        return (Spoil(rule.steps, message, extensions),)
+    plain = Spoil(rule.steps)
+    code = rule.code or plain.extensions["code"]
+    return (Spoil(rule.steps, rule.message or plain.message, {"code": code}),)
+
+
+def _run(call: _Call, shop: Shop, asked: Asked, version: str, rule: Rule | None) -> Response:
+    """Execute a request; spoil its true answer where a rule says so."""
+    with shop.lock:
+        before = int(shop.bucket.available())
+        outcome = call.sandbox.engine.answer(
+            shop, asked.query, asked.variables or {}, asked.operation_name, _spoils(rule)
+        )
+        payload = encode(outcome.body)
+    if rule is not None and rule.action == "wrong_version":
+        version = rule.version
     headers = {"X-Shopify-API-Version": version, "X-Request-Id": str(uuid.uuid4())}
-    return Response(payload, 200, headers, media_type="application/json; charset=utf-8")
-
-
-_NAMED = re.compile(r"\b(?:query|mutation)\s+(\w+)")
-
-
-def operation_name(query: str) -> str | None:
-    """Return the name of a text's first operation, for the log and the faults."""
-    match = _NAMED.search(query)
-    return match[1] if match else None
+    answer = Response(payload, 200, headers, media_type="application/json; charset=utf-8")
+    if rule is not None and rule.action == "truncate":
+        answer = Truncate(answer)
+    return call.done(
+        answer, outcome.outcome, requested=outcome.requested, actual=outcome.actual, available_before=before
+    )

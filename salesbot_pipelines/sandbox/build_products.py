@@ -9,7 +9,7 @@ from typing import Any
 
 from .build_parts import BORN, money
 from .ids import gid
-from .shop import Shop
+from .shop_tables import ShopTables
 from .tables import Node
 
 
@@ -194,7 +194,7 @@ def summarise(product: Node, currency: str) -> None:
 
 
 def add_product(
-    shop: Shop,
+    shop: ShopTables,
     title: str,
     variants: Sequence[NewVariant],
     *,

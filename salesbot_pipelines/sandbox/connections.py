@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphql import FieldNode, GraphQLObjectType, SelectionSetNode, get_named_type
+from graphql import FieldNode, GraphQLObjectType, GraphQLOutputType, SelectionSetNode, get_named_type
 
 from .cost import CONNECTION_COST
 from .paging import Page, RefusedField, cut
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from .compiler import Compiler
 
 Part = Callable[[Page, Run], Any]
+_PAGE_INFO: dict[str, Callable[[Page], Any]] = {
+    "__typename": lambda _page: "PageInfo",
+    "hasNextPage": lambda page: page.has_next,
+    "hasPreviousPage": lambda page: page.start > 0,
+    "startCursor": Page.start_cursor,
+    "endCursor": Page.end_cursor,
+}
 EdgePart = Callable[[Page, int, Run], Any]
 
 
@@ -68,12 +75,23 @@ def _part(
         return plan, lambda page, run: [
             {key: part(page, place, run) for key, part in parts} for place in range(len(page.nodes))
         ]
+    if name == "pageInfo":
+        info = [
+            (key, _PAGE_INFO[found[0].name.value])
+            for key, found in compiler.grouped(_page_info_type(definition.type), sets).items()
+        ]
+        return None, lambda page, _run: {key: tell(page) for key, tell in info}
     below, charge = compiler.below(definition.type, sets)
     shape = compiler.shape(definition.type, below)
-    if name == "pageInfo":
-        return FieldPlan(definition.type, below), lambda page, run: shape(page.info(), run)
     charges.append(charge)
     return FieldPlan(definition.type, below), lambda page, run: shape(page.nodes, run)
+
+
+def _page_info_type(type_: GraphQLOutputType) -> GraphQLObjectType:
+    """Return the object type behind `PageInfo!`."""
+    named = get_named_type(type_)
+    assert isinstance(named, GraphQLObjectType)
+    return named
 
 
 def _edge(

@@ -38,15 +38,11 @@ class Page(NamedTuple):
     def cursor(self, place: int) -> str:
         return write_cursor(number_of(self.nodes[place]["id"]), self.start + place + 1)
 
-    def info(self) -> Node:
-        """Return the `PageInfo` object."""
-        return {
-            "__typename": "PageInfo",
-            "hasNextPage": self.has_next,
-            "hasPreviousPage": self.start > 0,
-            "startCursor": self.cursor(0) if self.nodes else None,
-            "endCursor": self.cursor(len(self.nodes) - 1) if self.nodes else None,
-        }
+    def start_cursor(self) -> str | None:
+        return self.cursor(0) if self.nodes else None
+
+    def end_cursor(self) -> str | None:
+        return self.cursor(len(self.nodes) - 1) if self.nodes else None
 
 
 @dataclass(frozen=True)

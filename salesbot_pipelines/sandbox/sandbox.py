@@ -8,31 +8,30 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .admin import answer_graphql
-from .calls import CallLog, LoggedCall
+from .broken import with_transport
+from .calls import CallLog
 from .clock import Clock, stamp
 from .control import control_routes
 from .execute import Engine
+from .faults import Faults
 from .pages import page_routes
 from .world import World
 
 
 class Sandbox:
-    """A world that can be asked. In a test: change `world.shop(...)`, read `calls`."""
+    """A world that can be asked. In a test: change `world.shop(...)`, read `calls`, add to `faults`."""
 
     def __init__(self, world: World | None = None, *, clock: Clock | None = None) -> None:
         self.world = world or World(clock)
         self.clock = clock or self.world.clock
         self.engine = Engine()
         self.calls = CallLog()
-        self.app = self._application()
+        self.faults = Faults()
+        self.app = with_transport(self._application())
 
     def stamp(self) -> str:
         """Return the time now, as the API writes it."""
         return stamp(self.clock.now())
-
-    def log(self, call: LoggedCall) -> None:
-        """Write a call down."""
-        self.calls.add(call)
 
     def _application(self) -> Starlette:
         async def graphql(request: Request) -> Response:

@@ -1,168 +1,238 @@
-"""One shop of the world: its objects in tables, its settings, and what its app was granted."""
+"""One shop of the world, and what its merchant does there: change a price, sell a piece, throw a product out.
+
+Every verb keeps the shop whole (counts, price ranges, `updatedAt`), tells the listeners, and may be called from any
+thread. Objects are named by global id, by number, or by the digits of one.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from .clock import Clock, stamp
-from .cost import Bucket
-from .filters import EVERYTHING
-from .ids import split_gid
-from .plan import Refusal, access_denied
-from .scopes import DEFAULT_SCOPES, NODE_SCOPES, is_granted
-from .tables import Node, StoredTable, Table
+from . import payloads
+from .build_parts import BORN
+from .build_products import NewVariant, add_product, level, set_quantity, summarise
+from .ids import gid, split_gid
+from .shop_tables import API_VERSIONS, ShopTables, static_token
+from .tables import Node, Table
 
-API_VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
+__all__ = ["API_VERSIONS", "NoSuchObject", "Shop", "static_token"]
 
-Listener = Callable[["Shop", str, Node], None]
-
-
-def static_token(domain: str) -> str:
-    """Return the token a shop takes besides OAuth's; it follows from the name, so that a test knows it."""
-    return "shpat_" + hashlib.sha256(f"sandbox:{domain}".encode()).hexdigest()[:32]
+Name = str | int
 
 
-class Shop:
-    """A shop and everything its merchant keeps there.
-
-    Tables hold plain dicts with the API's field names; entries that begin with `_` are ours and never leave.
-    """
-
-    def __init__(
-        self,
-        domain: str,
-        node: Node,
-        clock: Clock,
-        *,
-        scopes: Sequence[str] = DEFAULT_SCOPES,
-        first_number: int = 7_000_000_000_001,
-        bucket: Bucket | None = None,
-    ) -> None:
-        self.domain, self.node, self.clock = domain, node, clock
-        self.scopes: list[str] = list(scopes)
-        self.bucket = bucket or Bucket(clock)
-        self.token = static_token(domain)
-        self.policies: list[Node] = []
-        self.locales: list[Node] = []
-        self.products: Table = StoredTable()
-        self.variants: Table = StoredTable()
-        self.items: Table = StoredTable()
-        self.locations: Table = StoredTable()
-        self.collections: Table = StoredTable()
-        self.discounts: Table = StoredTable()
-        self.subscriptions: Table = StoredTable()
-        self.operations: Table = StoredTable()
-        self.events: Table = StoredTable()
-        self.listeners: list[Listener] = []
-        self.frozen_status: int | None = None
-        self.version = 0
-        self._next = first_number
-        self._members: dict[int, tuple[int, list[int]]] = {}
-
-    @property
-    def currency(self) -> str:
-        return str(self.node["currencyCode"])
-
-    @property
-    def installation(self) -> Node:
-        return {
-            "__typename": "AppInstallation",
-            "id": "gid://shopify/AppInstallation/1",
-            "launchUrl": f"https://{self.domain}/admin/apps/sandbox",
-        }
-
-    @property
-    def api_versions(self) -> list[Node]:
-        return [
-            {"__typename": "ApiVersion", "handle": handle, "displayName": handle, "supported": True}
-            for handle in API_VERSIONS
-        ]
-
-    def next_number(self) -> int:
-        """Return a number no object of this shop has, above all before it."""
-        self._next += 1
-        return self._next
-
-    def begin_numbers_at(self, number: int) -> None:
-        """Let new objects be numbered above `number`."""
-        self._next = max(self._next, number)
-
-    def stamp(self) -> str:
-        """Return the time now, as the API writes it."""
-        return stamp(self.clock.now())
-
-    def all(self, table: str) -> list[Node]:
-        """Return every object of a table, ascending."""
-        return list(getattr(self, table).scan(*EVERYTHING))
-
-    def lookup(self, text: str) -> Node | None:
-        """Return the object with a global id."""
-        wanted = split_gid(text)
-        if wanted is None:
-            return None
-        kind, number = wanted
-        if kind == "InventoryLevel":
-            return self._level(text)
-        if kind == "Shop":
-            return self.node if self.node["id"] == text else None
-        table = _TABLE_OF.get(kind)
-        found: Node | None = getattr(self, table).get(number) if table else None
-        return found
-
-    def lookup_granted(self, text: str) -> Node | Refusal | None:
-        """Return the object with a global id, or the refusal its missing scope earns."""
-        node = self.lookup(text)
-        scope = NODE_SCOPES.get(node["__typename"]) if node else None
-        if scope and not is_granted(self.scopes, scope):
-            return access_denied("node", scope, None)
-        return node
-
-    def _level(self, text: str) -> Node | None:
-        _, _, query = text.partition("?inventory_item_id=")
-        item = self.items.get(int(query)) if query.isdigit() else None
-        return next((level for level in item["inventoryLevels"] if level["id"] == text), None) if item else None
-
-    def members(self, collection: Node) -> Sequence[int]:
-        """Return the numbers of a collection's products in the shop's order; rules are read anew after a change."""
-        rule = collection.get("_rule")
-        if rule is None:
-            members: Sequence[int] = collection["_members"]
-            return members
-        number = int(collection["legacyResourceId"])
-        known = self._members.get(number)
-        if known is None or known[0] != self.version:
-            found = [int(p["legacyResourceId"]) for p in self.products.scan(*EVERYTHING) if rule(p)]
-            known = self._members[number] = (self.version, found)
-        return known[1]
-
-    def collections_of(self, product: int) -> list[Node]:
-        """Return the collections that hold a product."""
-        return [node for node in self.all("collections") if product in self.members(node)]
-
-    def tell(self, topic: str, payload: Node) -> None:
-        """Report a change to whoever listens (webhooks do)."""
-        self.version += 1
-        for listener in self.listeners:
-            listener(self, topic, payload)
-
-    def counts(self) -> dict[str, int]:
-        """Return how much of everything there is."""
-        names = ("products", "variants", "locations", "collections", "discounts")
-        return {name: getattr(self, name).count(*EVERYTHING) for name in names}
+class NoSuchObject(KeyError):
+    """The shop has nothing of that name."""
 
 
-_TABLE_OF: dict[str, Any] = {
-    "Product": "products",
-    "ProductVariant": "variants",
-    "InventoryItem": "items",
-    "Location": "locations",
-    "Collection": "collections",
-    "DiscountNode": "discounts",
-    "DiscountCodeNode": "discounts",
-    "DiscountAutomaticNode": "discounts",
-    "WebhookSubscription": "subscriptions",
-    "BulkOperation": "operations",
-    "BasicEvent": "events",
-}
+def number_named(name: Name) -> int:
+    """Return the number of an object named by global id, number or digits."""
+    if isinstance(name, int):
+        return name
+    wanted = split_gid(name)
+    if wanted is not None:
+        return wanted[1]
+    if not name.isdigit():
+        raise NoSuchObject(name)
+    return int(name)
+
+
+def _own(table: Table, name: Name) -> Node:
+    node = table.own(number_named(name))
+    if node is None:
+        raise NoSuchObject(name)
+    return node
+
+
+class Shop(ShopTables):
+    """A shop that can be changed."""
+
+    def set_price(self, variant: Name, price: str, *, compare_at: str | None = None) -> Node:
+        """Change a variant's price; return its product."""
+        with self.lock:
+            product, node = self._variant(variant)
+            node["price"], node["compareAtPrice"] = price, compare_at or node["compareAtPrice"]
+            node["updatedAt"] = self.stamp()
+            return self._changed_product(product)
+
+    def set_stock(
+        self, variant: Name, available: int, *, location: Name | None = None, tell_product: bool = False
+    ) -> Node:
+        """Set how many pieces lie at a location (the first, without one); return the product.
+
+        Only inventory_levels/update is told, as after a purchase; `tell_product` adds products/update.
+        """
+        with self.lock:
+            product, node = self._variant(variant)
+            item = _own(self.items, node["inventoryItem"]["id"])
+            node["inventoryItem"] = item
+            place = number_named(location) if location is not None else self._first_location()
+            found = next((entry for entry in item["inventoryLevels"] if entry["_location"] == place), None)
+            if found is None:
+                found = level(number_named(item["id"]), place, available)
+                item["inventoryLevels"].append(found)
+            found["_quantities"]["available"] = found["_quantities"]["on_hand"] = available
+            found["updatedAt"] = item["updatedAt"] = product["updatedAt"] = self.stamp()
+            set_quantity(node, sum(entry["_quantities"]["available"] for entry in item["inventoryLevels"]))
+            summarise(product, self.currency)
+            self.tell("inventory_levels/update", payloads.level(found))
+            if tell_product:
+                self.tell("products/update", payloads.product(product))
+            return product
+
+    def update_product(self, product: Name, **fields: Any) -> Node:
+        """Change a product's own fields, named as in the API."""
+        with self.lock:
+            node = _own(self.products, product)
+            node.update(fields)
+            if fields.get("status", "ACTIVE") not in ("ACTIVE", "UNLISTED"):
+                node["publishedAt"] = node["onlineStoreUrl"] = None
+            return self._changed_product(node)
+
+    def publish(self, product: Name, *, published: bool = True) -> Node:
+        """Put a product on the online store, or take it off."""
+        at = self.stamp() if published else None
+        with self.lock:
+            url = f"{self.node['url']}/products/{_own(self.products, product)['handle']}" if published else None
+            return self.update_product(product, publishedAt=at, onlineStoreUrl=url)
+
+    def create_product(self, title: str, price: str = "10.00", *, stock: int = 1, **fields: Any) -> Node:
+        """Add a product of one variant, stocked at the first location; return it."""
+        with self.lock:
+            variant = NewVariant(price, stock={self._first_location(): stock})
+            product = add_product(self, title, [variant], at=self.stamp(), **fields)
+            self._event("create", "PRODUCT", product["id"])
+            self.tell("products/create", payloads.product(product))
+            return product
+
+    def delete_product(self, product: Name) -> None:
+        """Throw a product out, with its variants and their stock."""
+        with self.lock:
+            node = _own(self.products, product)
+            for variant in node["variants"]:
+                self.items.remove(number_named(variant["inventoryItem"]["id"]))
+                self.variants.remove(number_named(variant["id"]))
+            self.products.remove(number_named(node["id"]))
+            for collection in self.all("collections"):
+                members = collection["_members"]
+                if number_named(node["id"]) in members:
+                    collection["_members"] = [member for member in members if member != number_named(node["id"])]
+            self._event("destroy", "PRODUCT", node["id"])
+            self.tell("products/delete", {"id": number_named(node["id"])})
+
+    def move_product(self, product: Name, collection: Name, position: int) -> None:
+        """Put a product at a place (from 0) of a collection chosen by hand; adds it if it was not there."""
+        self.rearrange(collection, lambda members: members.insert(position, number_named(product)), without=product)
+
+    def remove_from_collection(self, product: Name, collection: Name) -> None:
+        """Take a product out of a collection chosen by hand."""
+        self.rearrange(collection, lambda _members: None, without=product)
+
+    def rearrange(self, collection: Name, change: Any, *, without: Name | None = None) -> None:
+        """Apply `change` to the list of a collection's product numbers, after taking `without` out of it."""
+        with self.lock:
+            node = _own(self.collections, collection)
+            left_out = None if without is None else number_named(without)
+            members = [member for member in node["_members"] if member != left_out]
+            change(members)
+            node["_members"] = members
+            self._changed_collection(node)
+
+    def update_collection(self, collection: Name, **fields: Any) -> Node:
+        """Change a collection's own fields, named as in the API."""
+        with self.lock:
+            node = _own(self.collections, collection)
+            node.update(fields)
+            self._changed_collection(node)
+            return node
+
+    def delete_collection(self, collection: Name) -> None:
+        """Throw a collection out; its products stay."""
+        with self.lock:
+            node = _own(self.collections, collection)
+            self.collections.remove(number_named(node["id"]))
+            self._event("destroy", "COLLECTION", node["id"])
+            self.tell("collections/delete", {"id": number_named(node["id"])})
+
+    def update_discount(self, discount: Name, **fields: Any) -> Node:
+        """Change a discount's fields, named as in the API."""
+        with self.lock:
+            node = _own(self.discounts, discount)
+            node["discount"].update(fields, updatedAt=self.stamp())
+            self.tell("discounts/update", payloads.discount(node))
+            return node
+
+    def delete_discount(self, discount: Name) -> None:
+        """Throw a discount out."""
+        with self.lock:
+            node = _own(self.discounts, discount)
+            self.discounts.remove(number_named(node["id"]))
+            self._event("destroy", "DISCOUNT_NODE", node["id"])
+            self.tell("discounts/delete", payloads.discount(node))
+
+    def update_shop(self, **fields: Any) -> None:
+        """Change the shop's own fields, named as in the API."""
+        with self.lock:
+            self.node.update(fields, updatedAt=self.stamp())
+            self.tell("shop/update", payloads.shop(self.node))
+
+    def grant(self, scopes: list[str]) -> None:
+        """Let the app have exactly these scopes from now on."""
+        with self.lock:
+            previous, self.scopes = list(self.scopes), list(scopes)
+            self.tell("app/scopes_update", {"id": self.installation["id"], "previous": previous, "current": scopes})
+
+    def freeze(self, status: int = 402) -> None:
+        """Answer everything with `status`: 402 frozen, 423 locked, 403 forbidden, 404 gone."""
+        self.frozen_status = status
+
+    def thaw(self) -> None:
+        """Answer again."""
+        self.frozen_status = None
+
+    def _variant(self, name: Name) -> tuple[Node, Node]:
+        """Return the product that holds a variant, and the variant in it."""
+        number = number_named(name)
+        found = self.variants.get(number)
+        if found is None:
+            raise NoSuchObject(name)
+        product = _own(self.products, found["_product"])
+        variant = next(entry for entry in product["variants"] if number_named(entry["id"]) == number)
+        return product, variant
+
+    def _first_location(self) -> int:
+        locations = self.all("locations")
+        if not locations:
+            raise NoSuchObject("the shop has no location")
+        return number_named(locations[0]["id"])
+
+    def _changed_product(self, product: Node) -> Node:
+        product["updatedAt"] = self.stamp()
+        summarise(product, self.currency)
+        self.tell("products/update", payloads.product(product))
+        return product
+
+    def _changed_collection(self, collection: Node) -> None:
+        collection["updatedAt"] = self.stamp()
+        self.tell("collections/update", payloads.collection(collection))
+
+    def _event(self, action: str, kind: str, subject: str) -> None:
+        number = self.next_number()
+        self.events.put(
+            number,
+            {
+                "__typename": "BasicEvent",
+                "id": gid("BasicEvent", number),
+                "action": action,
+                "appTitle": None,
+                "attributeToApp": False,
+                "attributeToUser": True,
+                "author": "The merchant",
+                "createdAt": self.stamp() or BORN,
+                "criticalAlert": False,
+                "hasAdditionalContent": False,
+                "message": f"{kind.title()}: {action}",
+                "secondaryMessage": None,
+                "subjectId": subject,
+                "subjectType": kind,
+            },
+        )

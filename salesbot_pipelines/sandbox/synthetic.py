@@ -47,9 +47,10 @@ class _Rule:
 
     def item(self, flat: int) -> Node:
         index, place = divmod(flat, self.variants)
-        return inventory_item(
-            _ITEMS + flat * _STEP, _VARIANTS + flat * _STEP, self._spec(index, place), _stamp(index)
-        )
+        return self._item(flat, self._spec(index, place), _stamp(index))
+
+    def _item(self, flat: int, spec: NewVariant, at: str) -> Node:
+        return inventory_item(_ITEMS + flat * _STEP, _VARIANTS + flat * _STEP, spec, at)
 
     def variant(self, flat: int) -> Node:
         product = self.shop.products.get(_PRODUCTS + flat // self.variants * _STEP)
@@ -63,11 +64,11 @@ class _Rule:
         title = f"{word.title()} {noun} {index}"
         handle = f"{word}-{noun.lower()}-{index}"
         names = ("Size",) if self.variants > 1 else ("Title",)
-        variants = []
+        at, variants = _stamp(index), []
         for place in range(self.variants):
             flat = index * self.variants + place
-            item = self.item(flat)
             spec = self._spec(index, place)
+            item = self._item(flat, spec, at)
             variants.append(
                 variant_node(number, _VARIANTS + flat * _STEP, item, place + 1, names, title, spec, shop.currency)
             )
@@ -92,9 +93,9 @@ class _Rule:
             "templateSuffix": None,
             "seo": {"__typename": "SEO", "title": None, "description": None},
             "onlineStoreUrl": f"{shop.node['url']}/products/{handle}" if live else None,
-            "publishedAt": _stamp(index) if live else None,
-            "createdAt": _stamp(index),
-            "updatedAt": _stamp(index),
+            "publishedAt": at if live else None,
+            "createdAt": at,
+            "updatedAt": at,
             "media": [
                 media_image(
                     number + n,

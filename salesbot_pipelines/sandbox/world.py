@@ -24,6 +24,7 @@ class World:
     def add(self, shop: Shop) -> Shop:
         """Take a shop into the world, or replace the one of its domain."""
         with self.lock:
+            shop.lock = self.lock
             self._shops[shop.domain] = shop
         return shop
 

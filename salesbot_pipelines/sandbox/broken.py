@@ -1,0 +1,81 @@
+"""Answers that go wrong on the wire, and the wrapper that gives them a hand on the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .admin_answers import json_answer
+from .execute import throttled_body, too_dear_body
+from .faults import Rule
+from .shop import Shop
+
+_PAGE = "<!doctype html><title>502</title><h1>Bad gateway</h1><p>The proxy in front of the shop says so.</p>"
+_TRANSPORT = "sandbox.transport"
+
+
+def with_transport(app: ASGIApp) -> ASGIApp:
+    """Wrap an application so that an answer can close its connection (uvicorn's `send` belongs to the request)."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        owner = getattr(send, "__self__", None)
+        scope[_TRANSPORT] = getattr(owner, "transport", None)
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+async def _hang_up(scope: Scope) -> None:
+    transport = scope.get(_TRANSPORT)
+    if transport is None:
+        raise RuntimeError("this fault needs a real connection: serve the sandbox, do not call it in-process")
+    transport.close()
+    await asyncio.sleep(0.01)  # let the loss arrive, or the server would answer 500 for us
+
+
+class Disconnect(Response):
+    """Close the connection without a byte."""
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        await _hang_up(scope)
+
+
+class Truncate(Response):
+    """Promise a whole body and send half of it."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.body, answer.status_code)
+        self.raw_headers = answer.raw_headers
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        body = bytes(self.body)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await _hang_up(scope)
+
+
+def spoiled(rule: Rule, shop: Shop) -> Response | None:
+    """Return the answer of a fault that needs none of the query's; None for those that spoil the true answer."""
+    message = rule.message or "Something went wrong on purpose"
+    simple: dict[str, Any] = {
+        "throttled": lambda: json_answer(throttled_body(shop, 100)),
+        "max_cost": lambda: json_answer(too_dear_body(1_242)),
+        "http_429": lambda: json_answer({"errors": message}, 429, Retry_After=f"{rule.seconds:g}"),
+        "status": lambda: json_answer({"errors": message}, rule.status or 500),
+        "unauthorized": lambda: json_answer({"errors": "[API] Invalid API key or access token"}, 401),
+        "freeze": lambda: json_answer({"errors": "Unavailable Shop"}, rule.status or 402),
+        "disconnect": Disconnect,
+        "html": lambda: Response(_PAGE, rule.status or 200, media_type="text/html"),
+        "broken_json": lambda: Response(b'{"data": {"products": {"nodes": [', media_type="application/json"),
+        "not_object": lambda: Response(b'["data", null]', media_type="application/json"),
+        "redirect": lambda: Response(status_code=302, headers={"Location": rule.location}),
+        "errors_only": lambda: json_answer(
+            {"errors": [{"message": message, "extensions": {"code": rule.code or "INTERNAL_SERVER_ERROR"}}]}
+        ),
+    }
+    make = simple.get(rule.action)
+    answer: Response | None = make() if make else None
+    return answer
