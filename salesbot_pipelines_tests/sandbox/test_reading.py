@@ -102,7 +102,9 @@ def test_no_cursor_leads_beyond_25000_objects(engine, clock):
 
 def test_counts_say_how_sure_they_are(engine, clock):
     big = make_synthetic(clock, products=25_300, variants=1)
-    found = read(engine, big, "{ a: productsCount { count precision } b: productsCount(limit: null) { count precision } }")
+    found = read(
+        engine, big, "{ a: productsCount { count precision } b: productsCount(limit: null) { count precision } }"
+    )
     assert found["a"] == {"count": 10_000, "precision": "AT_LEAST"}
     assert found["b"] == {"count": 25_001, "precision": "AT_LEAST"}
     window = read(engine, big, '{ productsCount(query: "id:>8000000640000", limit: null) { count precision } }')
@@ -112,9 +114,9 @@ def test_counts_say_how_sure_they_are(engine, clock):
 def test_fragments_aliases_and_directives(engine):
     shop = demo_world().shop("awkward-attic.myshopify.com")
     query = """
-    query Mixed($more: Boolean!) {
+    query Mixed($more: Boolean!, $id: ID!) {
       first: discountNodes(first: 13) { edges { cursor node { ...Named } } }
-      nodes(ids: ["gid://shopify/Product/1", "%s"]) { __typename id ... on Product { title } }
+      nodes(ids: ["gid://shopify/Product/1", $id]) { __typename id ... on Product { title } }
       shop { name @include(if: $more) domain: myshopifyDomain email @skip(if: true) }
     }
     fragment Named on DiscountNode {
@@ -124,12 +126,15 @@ def test_fragments_aliases_and_directives(engine):
         ... on DiscountAutomaticBxgy { title customerBuys { value { ... on DiscountPurchaseAmount { amount } } } }
       }
     }
-    """ % shop.all("products")[0]["id"]
-    found = read(engine, shop, query, {"more": False})
+    """
+    found = read(engine, shop, query, {"more": False, "id": shop.all("products")[0]["id"]})
     types = {edge["node"]["discount"]["__typename"] for edge in found["first"]["edges"]}
     assert len(types) == 8
     codes = [e["node"]["discount"] for e in found["first"]["edges"] if e["node"]["discount"].get("codesCount")]
-    assert {"codes": {"nodes": [{"code": "ATTIC-000"}, {"code": "ATTIC-001"}]}, "codesCount": {"count": 120}}.items() <= codes[1].items()
+    assert {
+        "codes": {"nodes": [{"code": "ATTIC-000"}, {"code": "ATTIC-001"}]},
+        "codesCount": {"count": 120},
+    }.items() <= codes[1].items()
     assert found["nodes"][0] is None
     assert found["nodes"][1]["__typename"] == "Product"
     assert found["shop"] == {"domain": "awkward-attic.myshopify.com"}
@@ -154,8 +159,10 @@ def test_a_changed_synthetic_product_is_read_changed(engine, shop):
     shop.set_price(variant["id"], "777.00")
     shop.set_stock(variant["id"], 41)
     query = """query One($id: ID!, $item: ID!) {
-      product(id: $id) { totalInventory priceRangeV2 { maxVariantPrice { amount } } variants(first: 9) { nodes { price } } }
-      inventoryItem(id: $item) { inventoryLevels(first: 5) { nodes { quantities(names: ["available"]) { quantity } } } } }"""
+      product(id: $id) {
+        totalInventory priceRangeV2 { maxVariantPrice { amount } } variants(first: 9) { nodes { price } } }
+      inventoryItem(id: $item) {
+        inventoryLevels(first: 5) { nodes { quantities(names: ["available"]) { quantity } } } } }"""
     found = read(engine, shop, query, {"id": product["id"], "item": variant["inventoryItem"]["id"]})
     assert found["product"]["variants"]["nodes"][1]["price"] == "777.00"
     assert found["product"]["priceRangeV2"]["maxVariantPrice"]["amount"] == "777.0"
