@@ -15,8 +15,10 @@ from salesbot_pipelines.catalog.model import Money
 from salesbot_pipelines.catalog.normalise.currencies import exponent_of, is_currency
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
-_LONGEST = 60
-"""Characters and powers of ten beyond which a number is no price or measure: "1e4000" would fill the file."""
+_HIGHEST, _LOWEST = 60, -64
+"""Powers of ten beyond which a digit is of no price or measure: "1e4000" would fill the file."""
+_LONGEST = 130
+"""Characters of a number whose digits lie between the two."""
 
 Priced = tuple[Decimal, Money]
 """Money with its amount as a number, to compare by."""
@@ -33,7 +35,9 @@ def number(value: Any) -> Decimal | None:
     found = Decimal(value)
     if found.is_zero():
         return Decimal(0)
-    return found if abs(found.adjusted()) <= _LONGEST else None
+    exponent = found.as_tuple().exponent
+    assert isinstance(exponent, int)  # the pattern lets no NaN or infinity pass
+    return found if found.adjusted() <= _HIGHEST and exponent >= _LOWEST else None
 
 
 def decimal_text(value: Any) -> str | None:
@@ -51,7 +55,7 @@ def percent_text(fraction: Any) -> str | None:
     if found is None or found < 0:
         return None
     sign, digits, exponent = found.as_tuple()
-    assert isinstance(exponent, int)  # `number` lets no NaN or infinity pass
+    assert isinstance(exponent, int)
     # Built from its parts, because a multiplication would round to the context's precision.
     return decimal_text(Decimal((sign, digits, exponent + 2)))
 
