@@ -6,8 +6,6 @@ end one `Failure` names the bad ones. `Output` and `MaterializeResult` are never
 shop of the range, the bad ones included. A test pins this behaviour, for no written guarantee stands behind it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import dagster as dg
@@ -104,7 +102,7 @@ def catalog_assets(
     batch = Batch(
         shops=tuple(context.partition_keys),
         trigger=_trigger(context.run.tags),
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         from_raw="raw_catalog" not in selected,
         not_before=context.run.tags.get("salesbot/scheduled_at"),
     )

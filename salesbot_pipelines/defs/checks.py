@@ -4,8 +4,6 @@ It is an asset of its own in a job of its own: a check inside the batch of shops
 check per partition is a preview that reads wrongly over many shops. Its axis is time, so its plots are trends.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Two jobs: every shop's catalogue by partition, and the shops that events have made due."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -30,7 +28,7 @@ def refresh_due_shops(
     context: dg.OpExecutionContext, config: DueShops, program: dg.ResourceParam[Program]
 ) -> Iterator[dg.AssetMaterialization | dg.Output[None]]:
     """Refresh each due shop; its inbox is done only when a refresh that began after the event has published."""
-    batch = Batch(shops=tuple(config.shops), trigger="webhook", run_id=context.run_id)
+    batch = Batch(shops=tuple(config.shops), trigger="webhook", run_id=context.run.run_id)
     report = Report(context.log, total=len(batch.shops))
     for outcome in program.refresh_batch(batch, progress=report.progress):
         report.note(outcome)

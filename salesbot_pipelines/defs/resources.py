@@ -4,8 +4,6 @@ Nothing is read or opened while definitions load, so they load and validate with
 named here by their variables only; Dagster serves plain values of a resource to its UI.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

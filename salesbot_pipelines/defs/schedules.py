@@ -1,7 +1,5 @@
 """The daily refresh of every connected shop, and the hourly look at the fleet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -4,8 +4,6 @@ Neither sensor has a cursor. Dagster stores a cursor before the runs it stands f
 whose run failed; the state database says what is due, and a run that never started is asked for again.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 

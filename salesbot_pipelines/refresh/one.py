@@ -1,0 +1,204 @@
+"""One shop's refresh from the taken lease to the released one: fetch, normalise, judge, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from salesbot_pipelines.catalog.changes import Changes, changes
+from salesbot_pipelines.catalog.model import Generator
+from salesbot_pipelines.catalog.problems import Rules
+from salesbot_pipelines.errors import RawMissing
+from salesbot_pipelines.refresh.assembly import Assembled, Assembly, Reading
+from salesbot_pipelines.refresh.batch import Batch
+from salesbot_pipelines.refresh.credentials import InstallTokens
+from salesbot_pipelines.refresh.fetching import fetch
+from salesbot_pipelines.refresh.guard import LeaseGuard
+from salesbot_pipelines.refresh.judgement import judge_again, judge_reading
+from salesbot_pipelines.refresh.manifest import parse_time
+from salesbot_pipelines.refresh.outcome import Calls, Outcome, Status
+from salesbot_pipelines.refresh.published import made_products, rows, stored_products
+from salesbot_pipelines.refresh.publishing import Publishing, Standing
+from salesbot_pipelines.refresh.rawfiles import RawFile
+from salesbot_pipelines.shopify.client import AdminClient
+from salesbot_pipelines.shopify.snapshot import ENTITIES, still_there
+from salesbot_pipelines.spaces.keys import ShopKeys
+from salesbot_pipelines.state.installs import Install
+
+if TYPE_CHECKING:
+    from salesbot_pipelines.refresh.use_case import Refresh
+
+Progress = Callable[[str, int, int | None], None]
+
+
+class OneRefresh:
+    """One shop's refresh from the taken lease to the released one."""
+
+    def __init__(
+        self, use_case: Refresh, install: Install, batch: Batch, guard: LeaseGuard, folder: Path, progress: Progress
+    ) -> None:
+        self._use_case = use_case
+        self._install = install
+        self._batch = batch
+        self._guard = guard
+        self._folder = folder
+        self._progress = guard.keeping(progress)
+        self._keys = ShopKeys(install.owner, install.shop)
+        self._publishing = Publishing(use_case.store, self._keys, guard)
+        self._generator = Generator(name="salesbot_pipelines", run_id=batch.run_id, version=use_case.version)
+        self._seconds: dict[str, float] = {}
+        self.began_to_publish = False
+        self.tokens = InstallTokens(
+            install.shop,
+            installs=use_case.installs,
+            http=use_case.http,
+            settings=use_case.settings.shopify,
+            clock=use_case.clock,
+            holder=guard.lease.holder,
+        )
+
+    def from_shopify(self) -> Outcome:
+        """Read the whole catalogue and publish it unless nothing changed."""
+        with self._timed("fetch"):
+            fetched = fetch(
+                self._client(),
+                self._folder / "raw",
+                namespaces=self._use_case.settings.metafield_namespaces,
+                progress=self._progress,
+            )
+        assembled = self._assembled(fetched.raw, fetched.reading)
+        with self._timed("publish"):
+            standing = self._publishing.look(ENTITIES)
+            judge_reading(
+                self._install.shop,
+                fetched.snapshot,
+                assembled,
+                rules=self._rules(),
+                statuses=self._use_case.settings.product_statuses,
+                counts_before=standing.manifest.counts if standing.manifest else None,
+                before=lambda: stored_products(self._use_case.store, self._keys.products),
+                still_there=lambda ids: still_there(fetched.client, ids),
+            )
+            outcome = self._published(fetched.raw, fetched.reading, assembled, standing, fetched.calls)
+        self._use_case.work.publish_done(
+            self._guard.lease,
+            fetched_at=fetched.reading.fetched_at,
+            revision=assembled.revision,
+            changed=outcome.status is Status.PUBLISHED,
+        )
+        if self._install.status == "needs_reauth":
+            self._use_case.installs.clear_reauth(self._install.shop)
+        return outcome
+
+    def from_raw(self) -> Outcome:
+        """Normalise the stored raw objects again by the present rules; Shopify is not called."""
+        standing = self._publishing.look(ENTITIES)
+        manifest = standing.manifest
+        if manifest is None or not manifest.raw:
+            raise RawMissing(f"{self._install.shop}: nothing is published yet")
+        with self._timed("fetch"):
+            raw = self._publishing.stored_raw(manifest, self._folder / "raw")
+        reading = Reading(
+            api_version=manifest.source.api_version,
+            fetched_at=parse_time(manifest.source.fetched_at),
+            method=manifest.source.method,
+            omissions=tuple(manifest.read_omissions),
+        )
+        assembled = self._assembled(raw, reading)
+        judge_again(self._install.shop, assembled, reading.omissions, rules=self._rules())
+        with self._timed("publish"):
+            outcome = self._published(raw, reading, assembled, standing)
+        if outcome.status is Status.PUBLISHED:
+            self._use_case.work.republished(self._guard.lease, revision=assembled.revision)
+        else:
+            self._use_case.work.release(self._guard.lease)
+        return outcome
+
+    def _client(self) -> AdminClient:
+        use_case = self._use_case
+        shopify = use_case.settings.shopify
+        return AdminClient(
+            self._install.shop,
+            self.tokens,
+            use_case.http,
+            api_version=shopify.api_version,
+            shop_url=shopify.shop_url,
+            clock=use_case.clock,
+        )
+
+    def _assembled(self, raw: dict[str, RawFile], reading: Reading) -> Assembled:
+        with self._timed("normalise"):
+            assembly = Assembly(
+                self._folder, statuses=self._use_case.settings.product_statuses, progress=self._progress
+            )
+            try:
+                return assembly.make(
+                    raw,
+                    reading,
+                    trigger=self._batch.trigger,
+                    generator=self._generator,
+                    generated_at=self._use_case.clock.now(),
+                )
+            finally:
+                assembly.close()
+
+    def _published(
+        self,
+        raw: dict[str, RawFile],
+        reading: Reading,
+        assembled: Assembled,
+        standing: Standing,
+        calls: Calls | None = None,
+    ) -> Outcome:
+        unchanged = not self._batch.full and self._publishing.is_unchanged(standing, assembled)
+        change = None
+        if not unchanged:
+            change = self._changes(standing, assembled)
+            self.began_to_publish = True
+            self._publishing.publish(
+                standing,
+                assembled,
+                raw,
+                reading,
+                generator=self._generator,
+                generated_at=self._use_case.clock.now(),
+            )
+        return Outcome(
+            shop=self._install.shop,
+            status=Status.UNCHANGED if unchanged else Status.PUBLISHED,
+            trigger=self._batch.trigger,
+            owner=self._install.owner,
+            revision=assembled.revision,
+            fetched_at=parse_time(assembled.source.fetched_at),
+            counts=assembled.counts,
+            document_bytes=assembled.document.size,
+            document_uri=self._use_case.store.uri(self._keys.document),
+            omissions=tuple(assembled.source.omissions),
+            findings=assembled.findings,
+            changes=change,
+            calls=calls or Calls(),
+            seconds=self._seconds,
+        )
+
+    def _changes(self, standing: Standing, assembled: Assembled) -> Changes | None:
+        """Compare with what is published; None when that is not whole enough to compare with."""
+        manifest = standing.manifest
+        if manifest is None:
+            return changes(iter(()), rows(made_products(assembled.products.path)))
+        if not standing.holds(manifest.objects["products"]):
+            return None
+        before = stored_products(self._use_case.store, self._keys.products)
+        return changes(rows(before), rows(made_products(assembled.products.path)))
+
+    def _rules(self) -> Rules:
+        return Rules(max_loss_percent=self._use_case.settings.max_loss_percent)
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        began = self._use_case.clock.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[phase] = self._use_case.clock.monotonic() - began
