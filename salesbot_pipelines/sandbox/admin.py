@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from dataclasses import dataclass, replace
@@ -13,12 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .admin_answers import encode, json_answer, refuse_shop, refuse_token
-from .broken import Truncate, spoiled
+from .broken import spoil_after, spoil_before, spoiled
 from .calls import LoggedCall
 from .execute import Spoil
 from .faults import Rule
 from .shop import API_VERSIONS, Shop
-from .verbs import apply_change
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -77,12 +75,13 @@ async def answer_graphql(sandbox: Sandbox, request: Request) -> Response:
     shop, version = sandbox.world.find(domain), answering_version(asked_version)
     if shop is None or version is None:
         return call.done(json_answer({"errors": "Not Found"}, 404), "refused")
-    rule = await _spoil_before(sandbox, shop, call)
+    rule, fault = await spoil_before(sandbox.faults, shop, call.logged.operation)
+    call.logged = replace(call.logged, fault=fault)
     if rule is not None and (broken := spoiled(rule, shop)) is not None:
-        if rule.action == "freeze":
-            shop.frozen_status = rule.status or 402
         return call.done(broken, "fault")
-    refused = refuse_shop(shop) or refuse_token(shop, request.headers.get("x-shopify-access-token", ""))
+    refused = refuse_shop(shop) or refuse_token(
+        sandbox.tokens, shop, request.headers.get("x-shopify-access-token", "")
+    )
     if refused is not None:
         return call.done(refused, "refused")
     if asked is None:
@@ -90,21 +89,6 @@ async def answer_graphql(sandbox: Sandbox, request: Request) -> Response:
             json_answer({"errors": {"query": "Required parameter missing or invalid"}}, 400), "malformed"
         )
     return _run(call, shop, asked, version, rule)
-
-
-async def _spoil_before(sandbox: Sandbox, shop: Shop, call: _Call) -> Rule | None:
-    """Apply what comes before the answer; return the rule that spoils it."""
-    first, rule = sandbox.faults.on(shop.domain, call.logged.operation)
-    for early in first:
-        if early.action == "slow":
-            await asyncio.sleep(early.seconds)
-        elif early.action == "drain":
-            shop.bucket.drain()
-        elif early.change is not None:
-            apply_change(shop, early.change)
-    names = [*(early.action for early in first), *([rule.action] if rule else [])]
-    call.logged = replace(call.logged, fault="+".join(names) or None)
-    return rule
 
 
 def _spoils(rule: Rule | None) -> tuple[Spoil, ...]:
@@ -129,12 +113,12 @@ def _run(call: _Call, shop: Shop, asked: Asked, version: str, rule: Rule | None)
             shop, asked.query, asked.variables or {}, asked.operation_name, _spoils(rule)
         )
         payload = encode(outcome.body)
-    if rule is not None and rule.action == "wrong_version":
-        version = rule.version
     headers = {"X-Shopify-API-Version": version, "X-Request-Id": str(uuid.uuid4())}
     answer = Response(payload, 200, headers, media_type="application/json; charset=utf-8")
-    if rule is not None and rule.action == "truncate":
-        answer = Truncate(answer)
     return call.done(
-        answer, outcome.outcome, requested=outcome.requested, actual=outcome.actual, available_before=before
+        spoil_after(rule, answer),
+        outcome.outcome,
+        requested=outcome.requested,
+        actual=outcome.actual,
+        available_before=before,
     )

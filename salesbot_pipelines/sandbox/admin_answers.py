@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from .shop import Shop
+from .tokens import TokenDesk
 
 encode = msgspec.json.Encoder().encode
 _FROZEN = {402: "Unavailable Shop", 403: "Forbidden", 404: "Not Found", 423: "Locked"}
@@ -29,9 +29,7 @@ def refuse_shop(shop: Shop | None) -> Response | None:
     return None
 
 
-def refuse_token(shop: Shop, token: str) -> Response | None:
+def refuse_token(tokens: TokenDesk, shop: Shop, token: str) -> Response | None:
     """Return the answer to a token that does not open the shop now."""
-    if token and hmac.compare_digest(token.encode(), shop.token.encode()):
-        return None
-    text = "[API] Invalid API key or access token (unrecognized login or wrong password)"
-    return json_answer({"errors": text}, 401)
+    refusal = tokens.refusal(shop, token)
+    return None if refusal is None else json_answer({"errors": refusal[1]}, refusal[0])

@@ -10,8 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .admin_answers import json_answer
 from .execute import throttled_body, too_dear_body
-from .faults import Rule
+from .faults import Faults, Rule
 from .shop import Shop
+from .verbs import apply_change
 
 _PAGE = "<!doctype html><title>502</title><h1>Bad gateway</h1><p>The proxy in front of the shop says so.</p>"
 _TRANSPORT = "sandbox.transport"
@@ -70,6 +71,9 @@ def spoiled(rule: Rule, shop: Shop) -> Response | None:
         "disconnect": Disconnect,
         "html": lambda: Response(_PAGE, rule.status or 200, media_type="text/html"),
         "broken_json": lambda: Response(b'{"data": {"products": {"nodes": [', media_type="application/json"),
+        "empty": lambda: Response(b"", media_type="application/json"),
+        "huge": lambda: Response(b'{"pad": "' + b"x" * (32 << 20) + b'"}', media_type="application/json"),
+        "invalid_grant": lambda: json_answer({"error": "invalid_grant", "error_description": message}, 400),
         "not_object": lambda: Response(b'["data", null]', media_type="application/json"),
         "redirect": lambda: Response(status_code=302, headers={"Location": rule.location}),
         "errors_only": lambda: json_answer(
@@ -79,3 +83,30 @@ def spoiled(rule: Rule, shop: Shop) -> Response | None:
     make = simple.get(rule.action)
     answer: Response | None = make() if make else None
     return answer
+
+
+def spoil_after(rule: Rule | None, answer: Response) -> Response:
+    """Return what becomes of a true answer on its way."""
+    if rule is not None and rule.action == "truncate":
+        return Truncate(answer)
+    if rule is not None and rule.action == "lost":
+        return Disconnect()
+    if rule is not None and rule.action == "wrong_version":
+        answer.headers["X-Shopify-API-Version"] = rule.version
+    return answer
+
+
+async def spoil_before(faults: Faults, shop: Shop, operation: str | None) -> tuple[Rule | None, str | None]:
+    """Apply what comes before the answer; return the rule that spoils it, and the names of all for the log."""
+    first, rule = faults.on(shop.domain, operation)
+    for early in first:
+        if early.action == "slow":
+            await asyncio.sleep(early.seconds)
+        elif early.action == "drain":
+            shop.bucket.drain()
+        elif early.change is not None:
+            apply_change(shop, early.change)
+    if rule is not None and rule.action == "freeze":
+        shop.freeze(rule.status or 402)
+    names = [*(early.action for early in first), *([rule.action] if rule else [])]
+    return rule, "+".join(names) or None

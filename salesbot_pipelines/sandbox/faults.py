@@ -10,9 +10,11 @@ A rule names the calls it wants (shop, operation, from which call on, how often)
     partial       null at `path`, with an error                errors_only   errors and no data
     wrong_version another X-Shopify-API-Version                max_cost   the body of a query too dear
     change        change the world, then answer truly          freeze     402 (or `status`) from now on
-    unauthorized  401
+    unauthorized  401                                       lost       do it, then close without an answer
+    invalid_grant the token endpoint's 400                  empty, huge   no body; one of 32 MB
 
 `slow`, `drain` and `change` come before the answer and may be joined by another rule; of the rest the first wins.
+The operation is the query's name; calls of the token endpoint are named `access_token`.
 """
 
 from __future__ import annotations
@@ -42,6 +44,10 @@ ACTIONS = (
     "wrong_version",
     "max_cost",
     "freeze",
+    "lost",
+    "empty",
+    "huge",
+    "invalid_grant",
     *BEFORE,
 )
 Change = Callable[[Shop], Any]

@@ -14,28 +14,52 @@ from .clock import Clock, stamp
 from .control import control_routes
 from .execute import Engine
 from .faults import Faults
+from .oauth import oauth_routes
 from .pages import page_routes
+from .shop import Shop
+from .tables import Node
+from .tokens import AppCredentials, TokenDesk, TokenRules
 from .world import World
 
 
 class Sandbox:
     """A world that can be asked. In a test: change `world.shop(...)`, read `calls`, add to `faults`."""
 
-    def __init__(self, world: World | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        clock: Clock | None = None,
+        credentials: AppCredentials | None = None,
+        token_rules: TokenRules | None = None,
+    ) -> None:
         self.world = world or World(clock)
         self.clock = clock or self.world.clock
         self.engine = Engine()
         self.calls = CallLog()
         self.faults = Faults()
+        self.tokens = TokenDesk(self.clock, credentials or AppCredentials(), token_rules or TokenRules())
+        self.world.listeners.append(self._hear)
         self.app = with_transport(self._application())
 
     def stamp(self) -> str:
         """Return the time now, as the API writes it."""
         return stamp(self.clock.now())
 
+    def _hear(self, shop: Shop, topic: str, _payload: Node) -> None:
+        if topic == "app/uninstalled":
+            self.tokens.forget(shop.domain)
+
     def _application(self) -> Starlette:
         async def graphql(request: Request) -> Response:
             return await answer_graphql(self, request)
 
         path = "/shops/{shop}/admin/api/{version}/graphql.json"
-        return Starlette(routes=[Route(path, graphql, methods=["POST"]), *control_routes(self), *page_routes(self)])
+        return Starlette(
+            routes=[
+                Route(path, graphql, methods=["POST"]),
+                *oauth_routes(self),
+                *control_routes(self),
+                *page_routes(self),
+            ]
+        )

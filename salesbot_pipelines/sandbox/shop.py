@@ -181,6 +181,19 @@ class Shop(ShopTables):
             previous, self.scopes = list(self.scopes), list(scopes)
             self.tell("app/scopes_update", {"id": self.installation["id"], "previous": previous, "current": scopes})
 
+    def install(self, scopes: list[str] | None = None) -> None:
+        """Let the app in, as the merchant's grant does."""
+        with self.lock:
+            self.is_installed, self.scopes = True, list(self.scopes if scopes is None else scopes)
+
+    def uninstall(self) -> None:
+        """Throw the app out: every token is dead, its subscriptions are told a last time and then gone."""
+        with self.lock:
+            self.is_installed = False
+            self.tell("app/uninstalled", payloads.shop(self.node))
+            for subscription in self.all("subscriptions"):
+                self.subscriptions.remove(number_named(subscription["id"]))
+
     def freeze(self, status: int = 402) -> None:
         """Answer everything with `status`: 402 frozen, 423 locked, 403 forbidden, 404 gone."""
         self.frozen_status = status

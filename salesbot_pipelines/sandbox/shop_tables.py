@@ -59,6 +59,8 @@ class ShopTables:
         self.listeners: list[Listener] = []
         self.lock = threading.RLock()
         self.frozen_status: int | None = None
+        self.is_installed = True
+        self.takes_static_token = True
         self.version = 0
         self._next = first_number
         self._members: dict[int, tuple[int, list[int]]] = {}

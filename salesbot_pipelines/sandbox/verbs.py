@@ -22,6 +22,8 @@ VERBS = (
     "delete_discount",
     "update_shop",
     "grant",
+    "install",
+    "uninstall",
     "freeze",
     "thaw",
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .clock import Clock, SystemClock
 from .shop import Shop
+from .shop_tables import Listener
 
 
 class UnknownShop(KeyError):
@@ -19,12 +20,13 @@ class World:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
         self.lock = threading.RLock()
+        self.listeners: list[Listener] = []
         self._shops: dict[str, Shop] = {}
 
     def add(self, shop: Shop) -> Shop:
         """Take a shop into the world, or replace the one of its domain."""
         with self.lock:
-            shop.lock = self.lock
+            shop.lock, shop.listeners = self.lock, self.listeners
             self._shops[shop.domain] = shop
         return shop
 

@@ -86,5 +86,11 @@ def http():
 
 
 @pytest.fixture
-def client(server, shop, http):
-    return Client(server, shop, http)
+def connect(http):
+    """Make a client of any shop of any served sandbox."""
+    return lambda server, shop: Client(server, shop, http)
+
+
+@pytest.fixture
+def client(connect, server, shop):
+    return connect(server, shop)
