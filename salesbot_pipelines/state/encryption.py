@@ -22,6 +22,9 @@ from salesbot_pipelines.state.key_file import KeyFile
 from salesbot_pipelines.state.tables import encryption_keys
 from salesbot_pipelines.state.transactions import reading, writing
 
+CREDENTIAL, CONTROL_EVENT = "credential", "control event"
+"""What a ciphertext may be for."""
+
 _FORM = "salesbot/1"
 _CHECK = b"this key may read what is stored"
 
@@ -66,11 +69,11 @@ class Keyring:
         """The id of the key that writes."""
         return self.key_ids[0]
 
-    def encrypt(self, shop: str, plaintext: bytes, *, purpose: str = "credential") -> str:
+    def encrypt(self, shop: str, plaintext: bytes, *, purpose: str = CREDENTIAL) -> str:
         """Return the ciphertext of `plaintext`, which opens for this shop and purpose only."""
         return self._all.encrypt(_front(shop, purpose) + plaintext).decode("ascii")
 
-    def decrypt(self, shop: str, ciphertext: str, *, purpose: str = "credential") -> bytes:
+    def decrypt(self, shop: str, ciphertext: str, *, purpose: str = CREDENTIAL) -> bytes:
         """Return the plaintext. Raises `WrongEncryptionKey`, or `StateError` for another shop's row."""
         try:
             opened = self._all.decrypt(ciphertext)

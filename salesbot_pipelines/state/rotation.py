@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Connection, Engine, Table, case, delete, exists, select, update
 
 from salesbot_pipelines.errors import StateError
-from salesbot_pipelines.state.encryption import Keyring
+from salesbot_pipelines.state.encryption import CONTROL_EVENT, CREDENTIAL, Keyring
 from salesbot_pipelines.state.tables import control_events, encryption_keys, installs
 from salesbot_pipelines.state.transactions import reading, writing
 
@@ -28,8 +28,8 @@ class _Secret:
 
 
 SECRETS = (
-    _Secret(installs, installs.c.credential, "credential"),
-    _Secret(control_events, control_events.c.body_encrypted, "control event"),
+    _Secret(installs, installs.c.credential, CREDENTIAL),
+    _Secret(control_events, control_events.c.body_encrypted, CONTROL_EVENT),
 )
 """Every column that holds ciphertext."""
 

@@ -13,9 +13,10 @@ from sqlalchemy import Engine, Interval, literal, text, update
 
 from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import migrate, open_engine
-from salesbot_pipelines.state.installs import Installs
+from salesbot_pipelines.state.installs import Credential, Installs
 from salesbot_pipelines.state.key_file import new_key
 from salesbot_pipelines.state.tables import UtcTime, metadata
+from salesbot_pipelines.state.work import ShopWork
 from salesbot_pipelines_tests.postgres import Server, missing_programs, postgres_server
 
 
@@ -149,3 +150,20 @@ def keyring(engine: Engine, key: str) -> Keyring:
 @pytest.fixture
 def installs(engine: Engine, keyring: Keyring, clock: TurnableClock) -> Installs:
     return Installs(engine, keyring, clock)
+
+
+@pytest.fixture
+def work(engine: Engine, clock: TurnableClock) -> ShopWork:
+    """Work whose jitter is always the longest wait."""
+    return ShopWork(engine, clock, jitter=lambda _least, most: most)
+
+
+@pytest.fixture
+def connect(installs: Installs) -> Callable[..., None]:
+    """Connect shops, each with a token of its own."""
+
+    def connect_all(*shops: str) -> None:
+        for shop in shops:
+            installs.connect(shop, Credential(kind="static", access_token=f"token of {shop}"))
+
+    return connect_all

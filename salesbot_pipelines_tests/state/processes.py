@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sqlalchemy import event
 
+from salesbot_pipelines.errors import LeaseHeld
 from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import check_schema, migrate, open_engine
+from salesbot_pipelines.state.inbox import Inbox, WebhookEvent
 from salesbot_pipelines.state.installs import Credential, Installs
 from salesbot_pipelines.state.key_file import KeyFile
 from salesbot_pipelines.state.rotation import rotate
+from salesbot_pipelines.state.work import ShopWork
 
 
 def open_and_migrate(url: str) -> str:
@@ -57,3 +61,36 @@ def renew_credential(url: str, key: str, shop: str, rejected: str, holder: str) 
         assert installs.store_credential(shop, fresh, replaces=rejected)
     engine.dispose()
     return "asked"
+
+
+def race_for_a_lease(url: str, shop: str, holder: str, folder: str, rounds: int) -> list[int]:
+    """Take the shop again and again; return the epochs got. A second one inside at once is an error."""
+    engine = open_engine(url)
+    work = ShopWork(engine)
+    epochs: list[int] = []
+    inside = Path(folder) / "inside"
+    while len(epochs) < rounds:
+        try:
+            lease = work.lease(shop, holder, 60)
+        except LeaseHeld:
+            time.sleep(0.001)
+            continue
+        inside.touch(exist_ok=False)
+        epochs.append(lease.epoch)
+        with (Path(folder) / "order").open("a") as order:
+            order.write(f"{lease.epoch}\n")
+        inside.unlink()
+        work.release(lease)
+    engine.dispose()
+    return epochs
+
+
+def accept_and_tell(url: str, shop: str, told: Connection) -> None:
+    """Accept events without end, and tell of each after it was accepted."""
+    engine = open_engine(url)
+    inbox = Inbox(engine)
+    told.send("ready")
+    for number in range(1_000_000):
+        batch = [WebhookEvent(shop, "products/update", f"{number}-{part}", "0" * 64) for part in range(3)]
+        if inbox.accept(batch) == ["new"] * 3:
+            told.send([event.webhook_id for event in batch])

@@ -1,0 +1,379 @@
+"""The state machine of a shop's work, row by row of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, update
+
+from salesbot_pipelines.errors import LeaseHeld, LeaseLost, NotInstalled
+from salesbot_pipelines.state.installs import Installs
+from salesbot_pipelines.state.retries import RetryRules
+from salesbot_pipelines.state.tables import shop_work
+from salesbot_pipelines.state.transactions import writing
+from salesbot_pipelines.state.work import Lease, ShopWork
+from salesbot_pipelines_tests.state.conftest import TurnableClock
+
+SHOP, OTHER = "one.myshopify.com", "two.myshopify.com"
+THEN = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)
+Turn = Callable[[float], None]
+
+
+@pytest.fixture(autouse=True)
+def two_shops(connect: Callable[..., None]) -> None:
+    connect(SHOP, OTHER)
+
+
+def due_shops(work: ShopWork, **options: float) -> list[str]:
+    return [due.shop for due in work.due(10, **options)]
+
+
+def refresh(work: ShopWork, shop: str = SHOP, revision: str = "r1") -> Lease:
+    lease = work.lease(shop, "run", 60)
+    work.publish_done(lease, fetched_at=THEN, revision=revision)
+    return lease
+
+
+class TestLease:
+    def test_it_says_what_was_wanted_and_until_when(self, work: ShopWork) -> None:
+        work.want(SHOP)
+        lease = work.lease(SHOP, "run 1", 60, trigger="schedule")
+        assert (lease.shop, lease.holder, lease.epoch, lease.wanted, lease.takeover) == (SHOP, "run 1", 1, 2, False)
+        status = work.status(SHOP)
+        assert status.state == "leased"
+        assert (status.lease_owner, status.lease_until, status.last_trigger) == ("run 1", lease.until, "schedule")
+        work.check(lease)
+
+    def test_a_second_run_is_told_who_has_it_and_until_when(self, work: ShopWork) -> None:
+        lease = work.lease(SHOP, "run 1", 60)
+        with pytest.raises(LeaseHeld, match="run 1 until 20") as caught:
+            work.lease(SHOP, "run 2", 60)
+        assert (caught.value.holder, caught.value.until) == ("run 1", lease.until)
+        work.check(lease)
+        work.lease(OTHER, "run 2", 60)
+
+    def test_one_that_ran_out_is_taken_over(self, work: ShopWork, turn: Turn) -> None:
+        old = work.lease(SHOP, "run 1", 60)
+        turn(61)
+        new = work.lease(SHOP, "run 2", 60)
+        assert new.takeover
+        assert new.epoch == old.epoch + 1
+        for late in (
+            lambda: work.check(old),
+            lambda: work.renew(old, 60),
+            lambda: work.publish_done(old, fetched_at=THEN, revision="old"),
+            lambda: work.republished(old, revision="old"),
+        ):
+            with pytest.raises(LeaseLost, match="run 1"):
+                late()
+        assert not work.failed(old, "late", retryable=True)
+        assert not work.release(old)
+        status = work.status(SHOP)
+        assert (status.lease_owner, status.revision, status.attempts, status.done) == ("run 2", None, 0, 0)
+
+    def test_the_same_name_and_number_are_both_needed(self, work: ShopWork) -> None:
+        from dataclasses import replace
+
+        lease = work.lease(SHOP, "run 1", 60)
+        for other in (replace(lease, holder="run 2"), replace(lease, epoch=2), replace(lease, shop=OTHER)):
+            with pytest.raises(LeaseLost):
+                work.check(other)
+            with pytest.raises(LeaseLost):
+                work.renew(other, 60)
+
+    def test_a_clean_end_is_no_takeover(self, work: ShopWork) -> None:
+        assert work.release(work.lease(SHOP, "run 1", 60))
+        assert not work.lease(SHOP, "run 2", 60).takeover
+        work.failed(work.lease(OTHER, "run 1", 60), "503", retryable=True, nothing_written=True)
+        assert not work.lease(OTHER, "run 2", 60).takeover
+
+    def test_a_takeover_lasts_until_something_was_published_whole(self, work: ShopWork, turn: Turn) -> None:
+        work.lease(SHOP, "run 1", 60)
+        turn(61)
+        work.release(work.lease(SHOP, "run 2", 60))
+        work.failed(work.lease(SHOP, "run 3", 60), "503", retryable=True, nothing_written=True)
+        lease = work.lease(SHOP, "run 4", 60)
+        assert lease.takeover
+        work.publish_done(lease, fetched_at=THEN, revision="r")
+        assert not work.lease(SHOP, "run 5", 60).takeover
+
+    def test_a_failure_that_may_have_written_counts_as_a_takeover(self, work: ShopWork) -> None:
+        work.failed(work.lease(SHOP, "run 1", 60), "broken off", retryable=True)
+        lease = work.lease(SHOP, "run 2", 60)
+        assert lease.takeover
+        work.republished(lease, revision="r")
+        assert not work.lease(SHOP, "run 3", 60).takeover
+
+    def test_it_can_be_renewed(self, work: ShopWork, turn: Turn) -> None:
+        lease = work.lease(SHOP, "run 1", 60)
+        turn(50)
+        longer = work.renew(lease, 60)
+        assert longer.until > lease.until - timedelta(seconds=50)
+        turn(50)
+        work.check(longer)
+        with pytest.raises(LeaseHeld):
+            work.lease(SHOP, "run 2", 60)
+
+    def test_one_that_ran_out_can_be_renewed_while_nobody_came(self, work: ShopWork, turn: Turn) -> None:
+        lease = work.lease(SHOP, "run 1", 60)
+        turn(61)
+        with pytest.raises(LeaseLost):
+            work.check(lease)
+        work.check(work.renew(lease, 60))
+
+    def test_a_publication_counts_while_nobody_came(self, work: ShopWork, turn: Turn) -> None:
+        lease = work.lease(SHOP, "run 1", 60)
+        turn(61)
+        work.publish_done(lease, fetched_at=THEN, revision="r1")
+        assert work.status(SHOP).state == "clean"
+
+    @pytest.mark.parametrize("seconds", [0, -1, 4 * 3600 + 1])
+    def test_its_length_is_bounded(self, work: ShopWork, seconds: float) -> None:
+        with pytest.raises(ValueError, match="up to"):
+            work.lease(SHOP, "run", seconds)
+        lease = work.lease(SHOP, "run", 60)
+        with pytest.raises(ValueError, match="up to"):
+            work.renew(lease, seconds)
+
+    def test_a_shop_that_is_not_installed_has_none(self, work: ShopWork, installs: Installs) -> None:
+        for ask in (work.want, work.replay, work.status, lambda shop: work.lease(shop, "run", 60)):
+            with pytest.raises(NotInstalled):
+                ask("absent.myshopify.com")
+        installs.uninstall(SHOP)
+        for ask in (work.want, lambda shop: work.lease(shop, "run", 60)):
+            with pytest.raises(NotInstalled):
+                ask(SHOP)
+
+    def test_an_uninstall_ends_it(self, work: ShopWork, installs: Installs, connect: Callable[..., None]) -> None:
+        lease = work.lease(SHOP, "run 1", 60)
+        installs.uninstall(SHOP)
+        connect(SHOP)
+        with pytest.raises(LeaseLost):
+            work.publish_done(lease, fetched_at=THEN, revision="r1")
+        assert work.lease(SHOP, "run 2", 60).epoch > lease.epoch
+
+    def test_numbers_grow_even_over_a_redaction(
+        self, work: ShopWork, installs: Installs, connect: Callable[..., None]
+    ) -> None:
+        lease = work.lease(SHOP, "run", 60)
+        installs.forget(SHOP)
+        with pytest.raises(LeaseLost):
+            work.check(lease)
+        connect(SHOP)
+        with pytest.raises(LeaseLost):
+            work.check(lease)
+        assert work.lease(SHOP, "run", 60).epoch > lease.epoch
+
+    def test_a_name_too_long_for_its_column_still_works(self, work: ShopWork) -> None:
+        lease = work.lease(SHOP, "run\0 " + "x" * 500, 60)
+        work.check(work.renew(lease, 60))
+
+
+class TestDone:
+    def test_what_was_wanted_before_is_done(self, work: ShopWork) -> None:
+        work.want(SHOP)
+        lease = work.lease(SHOP, "run", 60)
+        work.publish_done(lease, fetched_at=THEN, revision="r1")
+        status = work.status(SHOP)
+        assert (status.state, status.wanted, status.done, status.wanted_since) == ("clean", 2, 2, None)
+        assert (status.lease_owner, status.lease_until) == (None, None)
+        assert (status.last_fetched_at, status.revision) == (THEN, "r1")
+        assert status.last_published_at == status.last_checked_at is not None
+        assert due_shops(work) == [OTHER]
+
+    def test_what_came_meanwhile_is_not(self, work: ShopWork, turn: Turn) -> None:
+        turn(100)
+        lease = work.lease(SHOP, "run", 60)
+        began = work.status(SHOP).leased_at
+        turn(10)
+        work.want(SHOP)
+        work.publish_done(lease, fetched_at=THEN, revision="r1")
+        status = work.status(SHOP)
+        assert (status.state, status.wanted, status.done) == ("dirty", 2, 1)
+        assert began is not None
+        assert status.wanted_since is not None
+        # The oldest it can be: not the first mark, which is done.
+        assert timedelta(0) <= began - status.wanted_since <= timedelta(seconds=10)
+        assert SHOP in due_shops(work)
+
+    def test_it_heals_a_parked_shop(self, work: ShopWork, engine: Engine) -> None:
+        parked = ShopWork(engine, work._clock, rules=RetryRules(park_after=1))
+        parked.failed(parked.lease(SHOP, "run", 60), "x", retryable=True)
+        assert work.status(SHOP).state == "parked"
+        refresh(work)
+        status = work.status(SHOP)
+        assert (status.state, status.attempts, status.last_error, status.next_try_at) == ("clean", 0, None, None)
+
+    def test_an_unchanged_document_was_checked_and_not_published(self, work: ShopWork, turn: Turn) -> None:
+        refresh(work)
+        turn(60)
+        before = work.status(SHOP)
+        work.publish_done(work.lease(SHOP, "run", 60), fetched_at=THEN, revision="r1", changed=False)
+        after = work.status(SHOP)
+        assert after.last_published_at == before.last_published_at
+        assert before.last_checked_at is not None
+        assert after.last_checked_at is not None
+        assert after.last_checked_at > before.last_checked_at
+
+    def test_the_last_fetch_never_grows_older(self, work: ShopWork) -> None:
+        refresh(work)
+        lease = work.lease(SHOP, "run", 60)
+        work.publish_done(lease, fetched_at=THEN - timedelta(hours=1), revision="r2")
+        assert work.status(SHOP).last_fetched_at == THEN
+
+    def test_a_document_made_from_stored_objects_does_nothing_that_was_wanted(self, work: ShopWork) -> None:
+        work.republished(work.lease(SHOP, "run", 60), revision="r2")
+        status = work.status(SHOP)
+        assert (status.state, status.done, status.revision) == ("dirty", 0, "r2")
+        assert status.last_published_at is not None
+        assert status.last_fetched_at is None
+
+
+class TestFailed:
+    def test_it_waits_longer_each_time_and_is_parked_at_last(self, engine: Engine, clock: TurnableClock) -> None:
+        rules = RetryRules(base_seconds=10, cap_seconds=60, park_after=5)
+        work = ShopWork(engine, clock, rules=rules, jitter=lambda _least, most: most)
+        for attempts, wait in enumerate([10, 20, 40, 60, 60], start=1):
+            assert work.failed(work.lease(SHOP, "run", 60), "no\nanswer\0", retryable=True)
+            status = work.status(SHOP)
+            assert (status.attempts, status.last_error) == (attempts, "no answer")
+            assert status.lease_owner is None
+            assert status.next_try_at is not None
+            if engine.dialect.name == "sqlite":
+                assert status.next_try_at == clock.now() + timedelta(seconds=wait)
+            assert status.state == ("parked" if attempts == 5 else "waiting")
+        assert due_shops(work) == [OTHER]
+
+    def test_one_that_no_repetition_heals_waits_the_longest(self, work: ShopWork, turn: Turn) -> None:
+        work.failed(work.lease(SHOP, "run", 60), "a rule said no", retryable=False)
+        turn(3590)
+        assert SHOP not in due_shops(work)
+        turn(11)
+        assert SHOP in due_shops(work)
+        assert work.status(SHOP).state == "dirty"
+
+    def test_a_person_gives_a_parked_shop_its_chance(self, engine: Engine, clock: TurnableClock) -> None:
+        work = ShopWork(engine, clock, rules=RetryRules(park_after=1))
+        work.failed(work.lease(SHOP, "run", 60), "x", retryable=False)
+        assert SHOP not in due_shops(work)
+        work.replay(SHOP)
+        assert SHOP in due_shops(work)
+        status = work.status(SHOP)
+        assert (status.attempts, status.next_try_at, status.last_error) == (0, None, "x")
+
+    def test_new_events_do_not_wake_a_parked_shop(self, engine: Engine, clock: TurnableClock) -> None:
+        work = ShopWork(engine, clock, rules=RetryRules(park_after=1))
+        work.failed(work.lease(SHOP, "run", 60), "x", retryable=False)
+        work.want(SHOP)
+        work.failed(work.lease(SHOP, "the daily run", 60), "x", retryable=False)
+        assert work.status(SHOP).state == "parked"
+
+    def test_a_scheduled_run_that_failed_is_tried_again(self, work: ShopWork, turn: Turn) -> None:
+        refresh(work)
+        assert work.status(SHOP).state == "clean"
+        work.failed(work.lease(SHOP, "the daily run", 60), "x", retryable=True)
+        turn(31)
+        assert SHOP in due_shops(work)
+
+    @given(attempts=st.integers(0, 10_000), retryable=st.booleans(), share=st.floats(0, 1))
+    def test_a_wait_is_never_negative_or_above_the_cap(self, attempts: int, retryable: bool, share: float) -> None:
+        rules = RetryRules()
+        wait = rules.wait(attempts, retryable=retryable, jitter=lambda least, most: least + (most - least) * share)
+        assert timedelta(0) <= wait <= timedelta(seconds=rules.cap_seconds)
+
+    def test_the_default_jitter_spreads(self, engine: Engine, clock: TurnableClock) -> None:
+        work = ShopWork(engine, clock)
+        waits = set()
+        for _ in range(5):
+            work.failed(work.lease(SHOP, "run", 60), "x", retryable=True)
+            waits.add(work.status(SHOP).next_try_at)
+        assert len(waits) == 5
+
+
+class TestDue:
+    def test_the_one_that_waits_longest_comes_first(
+        self, work: ShopWork, turn: Turn, connect: Callable[..., None]
+    ) -> None:
+        refresh(work)
+        turn(5)
+        connect("three.myshopify.com")
+        turn(5)
+        work.want(SHOP)
+        work.want(OTHER)  # does not make it younger
+        assert due_shops(work) == [OTHER, "three.myshopify.com", SHOP]
+        assert [due.shop for due in work.due(2)] == [OTHER, "three.myshopify.com"]
+        due = work.due(1)[0]
+        assert (due.wanted, due.attempts, due.epoch) == (2, 0, 0)
+
+    def test_a_burst_is_waited_for(self, work: ShopWork, turn: Turn) -> None:
+        turn(1)
+        assert due_shops(work, event_wait_seconds=2) == []
+        turn(1.5)
+        assert due_shops(work, event_wait_seconds=2) == [SHOP, OTHER]
+
+    def test_a_long_wait_is_a_wait_too(self, work: ShopWork, turn: Turn) -> None:
+        turn(1700)
+        assert due_shops(work, event_wait_seconds=1800) == []
+        turn(101)
+        assert due_shops(work, event_wait_seconds=1800) == [SHOP, OTHER]
+
+    def test_shops_at_work_or_without_access_are_left_out(
+        self, work: ShopWork, installs: Installs, connect: Callable[..., None], turn: Turn
+    ) -> None:
+        connect("three.myshopify.com", "four.myshopify.com")
+        work.lease(SHOP, "run", 60)
+        installs.uninstall(OTHER)
+        installs.mark_needs_reauth("three.myshopify.com", "why")
+        assert due_shops(work) == ["four.myshopify.com"]
+        turn(61)
+        assert due_shops(work) == ["four.myshopify.com", SHOP]
+
+    def test_statuses_are_those_of_connected_shops(self, work: ShopWork, installs: Installs) -> None:
+        installs.mark_needs_reauth(OTHER, "why")
+        assert [(row.shop, row.install_status) for row in work.statuses()] == [
+            (SHOP, "installed"),
+            (OTHER, "needs_reauth"),
+        ]
+        installs.uninstall(SHOP)
+        assert [row.shop for row in work.statuses()] == [OTHER]
+
+
+class TestAClockThatSteps:
+    """On SQLite, whose time is the machine's; on PostgreSQL one clock serves all."""
+
+    @pytest.fixture
+    def engine(self, sqlite_engine: Engine) -> Engine:
+        return sqlite_engine
+
+    def test_a_live_lease_is_not_void_when_an_hour_comes_twice(self, work: ShopWork, clock: TurnableClock) -> None:
+        lease = work.lease(SHOP, "run 1", 3 * 3600)
+        clock.turn(-3600)
+        with pytest.raises(LeaseHeld):
+            work.lease(SHOP, "run 2", 60)
+        assert SHOP not in due_shops(work)
+        work.check(lease)
+
+    def test_a_day_ahead_for_a_moment_does_not_block_a_shop_for_a_day(
+        self, work: ShopWork, clock: TurnableClock, engine: Engine
+    ) -> None:
+        clock.turn(86400)
+        work.lease(SHOP, "a run that is killed", 600)
+        work.failed(work.lease(OTHER, "run", 600), "x", retryable=False)
+        with writing(engine) as connection:
+            connection.execute(update(shop_work).values(wanted_since=clock.now()))
+        clock.turn(-86400)
+        assert due_shops(work, event_wait_seconds=2) == [SHOP, OTHER]
+        assert work.lease(SHOP, "run 2", 60).takeover
+
+    def test_a_step_forward_costs_a_lease_and_no_event(self, work: ShopWork, clock: TurnableClock) -> None:
+        slow = work.lease(SHOP, "run 1", 600)
+        clock.turn(86400)
+        fast = work.lease(SHOP, "run 2", 600)
+        with pytest.raises(LeaseLost):
+            work.publish_done(slow, fetched_at=THEN, revision="old")
+        work.publish_done(fast, fetched_at=THEN, revision="new")
+        assert work.status(SHOP).revision == "new"
