@@ -3,6 +3,8 @@
 GET    /_sandbox/shops                 the shops, their static tokens and counts
 GET    /_sandbox/calls[?shop=]         the log of calls;           DELETE empties it
 GET    /_sandbox/faults                the rules in force;         POST adds one, DELETE[?id=] lifts them
+GET    /_sandbox/deliveries[?shop=]    the log of webhook deliveries
+POST   /_sandbox/shops/{shop}/webhook  {"topic": "shop/redact", "payload": {...}} (without a payload: the usual one)
 POST   /_sandbox/shops/{shop}/change   {"verb": "set_price", "arguments": {"variant": ..., "price": "9.00"}}
 """
 
@@ -93,6 +95,21 @@ class _Control:
             return json_answer({"error": str(error)}, 400)
         return json_answer({"changed": shop.domain, "at": self.sandbox.stamp()})
 
+    async def deliveries(self, request: Request) -> Response:
+        found = self.sandbox.webhooks.log(request.query_params.get("shop"))
+        return json_answer({"deliveries": [delivery.as_json() for delivery in found]})
+
+    async def webhook(self, request: Request) -> Response:
+        try:
+            shop = self.sandbox.world.shop(request.path_params["shop"])
+            asked = await read_object(request)
+            self.sandbox.webhooks.send(shop, str(asked.get("topic")), asked.get("payload"))
+        except UnknownShop as error:
+            return json_answer({"error": f"no shop {error}"}, 404)
+        except (BadChange, LookupError) as error:
+            return json_answer({"error": str(error)}, 400)
+        return json_answer({"sent": asked["topic"]}, 202)
+
 
 def control_routes(sandbox: Sandbox) -> list[Route]:
     """Return the routes of the control plane."""
@@ -101,5 +118,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/_sandbox/shops", control.shops, methods=["GET"]),
         Route("/_sandbox/calls", control.calls, methods=["GET", "DELETE"]),
         Route("/_sandbox/faults", control.faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/deliveries", control.deliveries, methods=["GET"]),
+        Route("/_sandbox/shops/{shop}/webhook", control.webhook, methods=["POST"]),
         Route("/_sandbox/shops/{shop}/change", control.change, methods=["POST"]),
     ]

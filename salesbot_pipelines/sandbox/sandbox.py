@@ -19,6 +19,7 @@ from .pages import page_routes
 from .shop import Shop
 from .tables import Node
 from .tokens import AppCredentials, TokenDesk, TokenRules
+from .webhooks import WebhookRules, Webhooks
 from .world import World
 
 
@@ -32,13 +33,16 @@ class Sandbox:
         clock: Clock | None = None,
         credentials: AppCredentials | None = None,
         token_rules: TokenRules | None = None,
+        webhook_rules: WebhookRules | None = None,
     ) -> None:
         self.world = world or World(clock)
         self.clock = clock or self.world.clock
         self.engine = Engine()
         self.calls = CallLog()
         self.faults = Faults()
-        self.tokens = TokenDesk(self.clock, credentials or AppCredentials(), token_rules or TokenRules())
+        credentials = credentials or AppCredentials()
+        self.tokens = TokenDesk(self.clock, credentials, token_rules or TokenRules())
+        self.webhooks = Webhooks(self.clock, credentials.client_secret, webhook_rules or WebhookRules())
         self.world.listeners.append(self._hear)
         self.app = with_transport(self._application())
 
@@ -46,7 +50,8 @@ class Sandbox:
         """Return the time now, as the API writes it."""
         return stamp(self.clock.now())
 
-    def _hear(self, shop: Shop, topic: str, _payload: Node) -> None:
+    def _hear(self, shop: Shop, topic: str, payload: Node) -> None:
+        self.webhooks.hear(shop, topic, payload)
         if topic == "app/uninstalled":
             self.tokens.forget(shop.domain)
 
