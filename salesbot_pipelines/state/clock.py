@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 CLOCK_MARGIN = timedelta(minutes=5)
 """How far a time may lie ahead of what this room would write before it is taken for a stepped clock's."""
@@ -52,3 +52,8 @@ def is_live(until: datetime | None, now: datetime, longest: timedelta) -> bool:
     back; without this a shop would wait out the whole error.
     """
     return until is not None and now < until <= now + longest + CLOCK_MARGIN
+
+
+def is_past(column: ColumnElement[datetime], moment: datetime, longest: timedelta) -> ColumnElement[bool]:
+    """Select no time, one that has passed, or one so far ahead that a stepped clock wrote it; see `is_live`."""
+    return or_(column.is_(None), column <= moment, column > moment + longest + CLOCK_MARGIN)

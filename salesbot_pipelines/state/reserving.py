@@ -11,7 +11,8 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, update
 
-from salesbot_pipelines.state.clock import Clock, read_clock
+from salesbot_pipelines.state.clock import Clock, is_past, read_clock
+from salesbot_pipelines.state.retries import LONGEST_WAIT
 from salesbot_pipelines.state.tables import shop_work
 from salesbot_pipelines.state.transactions import writing
 from salesbot_pipelines.state.work import Due
@@ -21,7 +22,8 @@ def reserve(engine: Engine, clock: Clock, due: Sequence[Due], *, seconds: float)
     """Reserve the shops and give those that are ours: another sensor or a run may have been faster."""
     reserved = []
     with writing(engine) as connection:
-        until = read_clock(connection, clock) + timedelta(seconds=seconds)
+        now = read_clock(connection, clock)
+        until = now + timedelta(seconds=seconds)
         for one in sorted(due, key=lambda one: one.shop):  # the same order everywhere: no deadlock
             taken = connection.execute(
                 update(shop_work)
@@ -29,7 +31,8 @@ def reserve(engine: Engine, clock: Clock, due: Sequence[Due], *, seconds: float)
                     shop_work.c.shop == one.shop,
                     shop_work.c.lease_epoch == one.epoch,
                     shop_work.c.attempts == one.attempts,
-                    shop_work.c.next_try_at.is_(None) | (shop_work.c.next_try_at < until),
+                    # Not "before our own end": a reservation made a moment ago ends before ours too.
+                    is_past(shop_work.c.next_try_at, now, LONGEST_WAIT),
                 )
                 .values(next_try_at=until)
             )

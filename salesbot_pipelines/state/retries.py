@@ -10,6 +10,9 @@ from datetime import timedelta
 Jitter = Callable[[float, float], float]
 """Returns a random number between its two arguments."""
 
+LONGEST_WAIT = timedelta(hours=1)
+"""No shop is put off for longer than this at a time."""
+
 full_jitter: Jitter = random.SystemRandom().uniform
 
 
@@ -23,8 +26,12 @@ class RetryRules:
     """
 
     base_seconds: float = 30.0
-    cap_seconds: float = 3600.0
+    cap_seconds: float = LONGEST_WAIT.total_seconds()
     park_after: int = 20
+
+    def __post_init__(self) -> None:
+        if self.cap_seconds > LONGEST_WAIT.total_seconds():
+            raise ValueError(f"the longest wait is {LONGEST_WAIT}")
 
     def wait(self, attempts: int, *, retryable: bool, jitter: Jitter) -> timedelta:
         """Return the wait after a failure that `attempts` failures in a row came before."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, select, update
 
 from salesbot_pipelines.errors import LeaseHeld, LeaseLost, NotInstalled
-from salesbot_pipelines.state.clock import CLOCK_MARGIN, Clock, SystemClock, is_live, read_clock
+from salesbot_pipelines.state.clock import Clock, SystemClock, is_live, is_past, read_clock
 from salesbot_pipelines.state.marking import mark_wanted
-from salesbot_pipelines.state.retries import Jitter, RetryRules, full_jitter
+from salesbot_pipelines.state.retries import LONGEST_WAIT, Jitter, RetryRules, full_jitter
 from salesbot_pipelines.state.tables import installs, shop_work
 from salesbot_pipelines.state.texts import clean
 from salesbot_pipelines.state.transactions import reading, writing
@@ -221,9 +221,9 @@ class ShopWork:
                     installs.c.status == "installed",
                     shop_work.c.wanted > shop_work.c.done,
                     shop_work.c.parked.is_(False),
-                    _is_past(shop_work.c.next_try_at, now, timedelta(seconds=self._rules.cap_seconds)),
-                    _is_past(shop_work.c.lease_until, now, LONGEST_LEASE),
-                    _is_past(shop_work.c.wanted_since, now - event_wait, event_wait),
+                    is_past(shop_work.c.next_try_at, now, LONGEST_WAIT),
+                    is_past(shop_work.c.lease_until, now, LONGEST_LEASE),
+                    is_past(shop_work.c.wanted_since, now - event_wait, event_wait),
                 )
                 .order_by(shop_work.c.wanted_since, shop_work.c.shop)
                 .limit(limit)
@@ -280,11 +280,6 @@ def _is_ours(lease: Lease) -> ColumnElement[bool]:
         shop_work.c.lease_epoch == lease.epoch,
         shop_work.c.lease_owner == lease.holder,
     )
-
-
-def _is_past(column: ColumnElement[datetime], moment: datetime, longest: timedelta) -> ColumnElement[bool]:
-    """No time, one that has passed, or one so far ahead that a stepped clock wrote it."""
-    return or_(column.is_(None), column <= moment, column > moment + longest + CLOCK_MARGIN)
 
 
 def _lock(connection: Connection, shop: str) -> Row[Any]:

@@ -106,6 +106,11 @@ class TestSqlite:
         with contextlib.closing(sqlite3.connect(":memory:")) as raw, pytest.raises(StateError, match="stays memory"):
             prepare_sqlite(raw, None)
 
+    def test_one_too_old_is_refused(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+        with pytest.raises(StateError, match="too old"):
+            open_engine("", home)
+
     def test_a_missing_database_is_made_only_when_that_is_asked(self, tmp_path: Path) -> None:
         home = tmp_path / "home"
         with pytest.raises(StateOutdated, match="no database") as caught:
@@ -344,6 +349,16 @@ class TestPostgres:
             check_schema(engine)
         assert "geheim" not in caught.value.public_text
         assert "geheim" not in repr(engine)
+
+    def test_a_value_that_the_driver_cannot_send_is_not_quoted(self, postgres_engine: Engine) -> None:
+        class Canary:
+            def __repr__(self) -> str:
+                return "geheim"
+
+        with pytest.raises(StateError, match="ProgrammingError") as caught, reading(postgres_engine) as connection:
+            connection.exec_driver_sql("SELECT %s", (Canary(),))
+        assert not caught.value.retryable
+        assert "geheim" not in "".join(traceback.format_exception(caught.value))
 
     def test_the_urls_own_options_win(self, server: Server) -> None:
         engine = open_engine(server.url() + "?application_name=mine")

@@ -266,7 +266,7 @@ def parts(engine: Engine, keyring: Keyring, clock: Any, turn: Callable[[float], 
 
 
 def test_no_history_loses_an_event(parts: dict[str, Any], engine: Engine) -> None:
-    examples, steps = (50, 30) if engine.dialect.name == "sqlite" else (8, 20)
+    examples, steps = (30, 25) if engine.dialect.name == "sqlite" else (6, 20)
     play(Histories, examples, steps, **parts)
 
 

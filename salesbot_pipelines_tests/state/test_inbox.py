@@ -104,9 +104,9 @@ class TestAccepting:
         assert inbox.accept([arrived("w1")]) == ["new"]
 
     def test_a_thousand_at_once(self, inbox: Inbox, work: ShopWork) -> None:
-        batch = [arrived(f"w{number}") for number in range(3000)]
-        assert set(inbox.accept(batch)) == {"new"}
-        assert work.status(SHOP).wanted == 3001
+        batch = [arrived(f"w{number}") for number in range(1500)]
+        assert inbox.accept(batch) == ["new"] * 1500
+        assert work.status(SHOP).wanted == 1501
 
 
 class TestWhatAnEventMayHold:
@@ -171,14 +171,12 @@ class TestAging:
             inbox.purge(older_than=timedelta(days=7, hours=23))
 
 
-def test_ten_thousand_events_of_one_shop_are_one_shop_to_refresh(
-    inbox: Inbox, work: ShopWork, engine: Engine
-) -> None:
-    for start in range(0, 10_000, 1000):
+def test_thousands_of_events_of_one_shop_are_one_refresh(inbox: Inbox, work: ShopWork, engine: Engine) -> None:
+    for start in range(0, 3000, 1000):
         inbox.accept([arrived(f"w{number}") for number in range(start, start + 1000)])
     assert [due.shop for due in work.due(100)].count(SHOP) == 1
     lease = work.lease(SHOP, "run", 60)
     work.publish_done(lease, fetched_at=datetime.now(UTC), revision="r")
     assert SHOP not in [due.shop for due in work.due(100)]
     with reading(engine) as connection:
-        assert connection.execute(select(func.count()).select_from(inbox_table)).scalar_one() == 10_000
+        assert connection.execute(select(func.count()).select_from(inbox_table)).scalar_one() == 3000

@@ -12,10 +12,11 @@ from sqlalchemy import Engine, update
 
 from salesbot_pipelines.errors import LeaseHeld, LeaseLost, NotInstalled
 from salesbot_pipelines.state.installs import Installs
+from salesbot_pipelines.state.reserving import reserve
 from salesbot_pipelines.state.retries import RetryRules
 from salesbot_pipelines.state.tables import shop_work
 from salesbot_pipelines.state.transactions import writing
-from salesbot_pipelines.state.work import Lease, ShopWork
+from salesbot_pipelines.state.work import Due, Lease, ShopWork
 from salesbot_pipelines_tests.state.conftest import TurnableClock
 
 SHOP, OTHER = "one.myshopify.com", "two.myshopify.com"
@@ -279,6 +280,10 @@ class TestFailed:
         turn(31)
         assert SHOP in due_shops(work)
 
+    def test_no_wait_is_longer_than_an_hour(self) -> None:
+        with pytest.raises(ValueError, match="1:00:00"):
+            RetryRules(cap_seconds=3601)
+
     @given(attempts=st.integers(0, 10_000), retryable=st.booleans(), share=st.floats(0, 1))
     def test_a_wait_is_never_negative_or_above_the_cap(self, attempts: int, retryable: bool, share: float) -> None:
         rules = RetryRules()
@@ -330,7 +335,7 @@ class TestDue:
         installs.mark_needs_reauth("three.myshopify.com", "why")
         assert due_shops(work) == ["four.myshopify.com"]
         turn(61)
-        assert due_shops(work) == ["four.myshopify.com", SHOP]
+        assert sorted(due_shops(work)) == ["four.myshopify.com", SHOP]
 
     def test_statuses_are_those_of_connected_shops(self, work: ShopWork, installs: Installs) -> None:
         installs.mark_needs_reauth(OTHER, "why")
@@ -340,6 +345,51 @@ class TestDue:
         ]
         installs.uninstall(SHOP)
         assert [row.shop for row in work.statuses()] == [OTHER]
+
+
+class TestReserving:
+    """The sensor's tick reserves what it asks for, until the run that it asked for has begun."""
+
+    def test_a_reserved_shop_is_not_due_and_becomes_it_again(
+        self, work: ShopWork, engine: Engine, clock: TurnableClock, turn: Turn
+    ) -> None:
+        assert reserve(engine, clock, work.due(1), seconds=60) == [Due(SHOP, 1, 0, 0)]
+        assert due_shops(work) == [OTHER]
+        turn(61)
+        assert due_shops(work) == [SHOP, OTHER]
+
+    def test_of_two_ticks_at_once_one_gets_it(
+        self, work: ShopWork, engine: Engine, clock: TurnableClock, turn: Turn
+    ) -> None:
+        seen_by_both = work.due(10)
+        assert reserve(engine, clock, seen_by_both, seconds=60) == seen_by_both
+        turn(1)
+        assert reserve(engine, clock, seen_by_both, seconds=60) == []
+
+    def test_a_shop_that_a_run_has_taken_or_failed_meanwhile_is_left(
+        self, work: ShopWork, engine: Engine, clock: TurnableClock
+    ) -> None:
+        seen = work.due(10)
+        work.lease(SHOP, "run", 60)
+        work.failed(work.lease(OTHER, "run", 60), "x", retryable=True)
+        assert reserve(engine, clock, seen, seconds=60) == []
+
+    def test_the_order_of_age_is_kept(
+        self, work: ShopWork, engine: Engine, clock: TurnableClock, turn: Turn, connect: Callable[..., None]
+    ) -> None:
+        turn(5)
+        connect("a.myshopify.com")
+        reserved = reserve(engine, clock, work.due(10), seconds=60)
+        assert [one.shop for one in reserved] == [SHOP, OTHER, "a.myshopify.com"]
+
+    def test_a_run_that_ends_well_ends_the_reservation(
+        self, work: ShopWork, engine: Engine, clock: TurnableClock
+    ) -> None:
+        reserve(engine, clock, work.due(10), seconds=60)
+        lease = work.lease(SHOP, "run", 60)
+        work.want(SHOP)
+        work.publish_done(lease, fetched_at=THEN, revision="r")
+        assert due_shops(work) == [SHOP]
 
 
 class TestAClockThatSteps:
