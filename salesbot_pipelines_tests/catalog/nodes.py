@@ -95,35 +95,35 @@ def raw_collection(number=1, **changes):
     } | changes
 
 
-def publish(raw, *, levels=None, collection_ids=(), context=None, findings=None):
+def publish(raw, *, levels=None, collection_ids=(), shop=None, findings=None):
     """Normalise a product; `levels` is one raw levels record for every item, or None."""
     return normalise_product(
         raw,
-        context or shop_context(),
+        shop or shop_context(),
         levels=lambda _: levels,
         collection_ids=collection_ids,
         findings=Findings() if findings is None else findings,
     )
 
 
-def publish_variant(raw=None, *, levels=None, findings=None, context=None, **product_changes):
+def publish_variant(raw=None, *, levels=None, findings=None, shop=None, **product_changes):
     """Normalise a product of one variant, and return that variant."""
     product = publish(
         raw_product(variants=[raw_variant() if raw is None else raw], **product_changes),
         levels=levels,
         findings=findings,
-        context=context,
+        shop=shop,
     )
     return product.variants[0]
 
 
-def publish_discount(kind="CodeBasic", *, findings=None, context=None, **changes):
+def publish_discount(kind="CodeBasic", *, findings=None, shop=None, **changes):
     return normalise_discount(
-        raw_discount(kind, **changes), context or shop_context(), Findings() if findings is None else findings
+        raw_discount(kind, **changes), shop or shop_context(), Findings() if findings is None else findings
     )
 
 
-def publish_collection(*, findings=None, context=None, **changes):
+def publish_collection(*, findings=None, shop=None, **changes):
     return normalise_collection(
-        raw_collection(**changes), context or shop_context(), Findings() if findings is None else findings
+        raw_collection(**changes), shop or shop_context(), Findings() if findings is None else findings
     )

@@ -1,4 +1,4 @@
-"""The hashes once more, by their definition: parse, drop keys, sort, dump, hash. Shares nothing with the fast form."""
+"""The hashes once more, by their definition: drop keys, sort, dump, hash. It shares nothing with the fast one."""
 
 import hashlib
 import json

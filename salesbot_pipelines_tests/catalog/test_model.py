@@ -1,4 +1,4 @@
-"""Declared order is alphabetical order, so that plain encoding is canonical; tagged unions need the sorted encoder."""
+"""Declared order is alphabetical order, so plain encoding is canonical; tagged unions need sorting."""
 
 import json
 

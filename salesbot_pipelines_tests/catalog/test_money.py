@@ -177,13 +177,21 @@ def test_no_value_makes_it_raise(value):
         assert made is None or made
 
 
+@pytest.mark.parametrize(
+    ("exponent", "codes"),
+    [
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    ],
+)
+def test_the_currencies_that_have_no_cents(exponent, codes):
+    assert {exponent_of(code) for code in codes.split()} == {exponent}
+    if exponent:
+        assert {code for code, known in EXPONENTS.items() if known == exponent} == set(codes.split())
+
+
 def test_the_iso_table_is_whole():
-    assert {code for code, exponent in EXPONENTS.items() if exponent == 3} == set(
-        "BHD IQD JOD KWD LYD OMR TND".split()
-    )
-    assert {code for code, exponent in EXPONENTS.items() if exponent == 4} == {"CLF", "UYW"}
-    for code in "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split():
-        assert exponent_of(code) == 0
     assert all(is_currency(code) for code in EXPONENTS)
     assert len(EXPONENTS) == 191
 

@@ -84,7 +84,7 @@ def test_templates_may_hold_templates():
         ("a<noscript>words", "awords"),
         ("a</style>b", "ab"),
         ("a<style>x{}</style", "a</style"),
-        ("a<!-- b > c <p>d", "ac\nd" if False else "a c\nd"),
+        ("a<!-- b > c <p>d", "a c\nd"),
         ("a<!-- b", "a<!-- b"),
         ("a<p title='b>c</p>d", "a\nc\nd"),
         ("a<p title='b", "a<p title='b"),
@@ -210,7 +210,7 @@ def test_no_word_is_lost_between_closed_tags(words):
     ],
 )
 def test_it_takes_linear_time(unit):
-    """Ten times the text may take ten times as long, with room for a busy machine; quadratic time takes a hundred."""
+    """Thirty times the text takes thirty times the work, and nine hundred times if it were quadratic."""
 
     def best(repeats):
         html, times = unit * repeats + ">" * (repeats % 2), []
@@ -220,5 +220,5 @@ def test_it_takes_linear_time(unit):
             times.append(time.process_time() - started)
         return min(times)
 
-    small, large = best(2_001), best(20_001)
-    assert large < 40 * small + 0.02
+    small, large = best(1_001), best(30_001)
+    assert large < 170 * small + 0.05  # a wide margin: the machine may be busy
