@@ -3,8 +3,8 @@
 import pytest
 
 from salesbot_pipelines.catalog.model import Media
-from salesbot_pipelines.catalog.normalise import Findings, Unusable
-from salesbot_pipelines_tests.catalog.nodes import publish_collection, shop_context
+from salesbot_pipelines.catalog.normalise import Findings, Unusable, normalise_collection
+from salesbot_pipelines_tests.catalog.nodes import publish_collection, raw_collection, shop_context
 
 
 def products(*numbers):
@@ -96,9 +96,6 @@ def test_a_product_that_came_twice_counts_once():
 def test_products_as_nodes_are_read_too():
     nodes = {"nodes": [{"id": gid} for gid in products(2, 1)], "pageInfo": {"hasNextPage": False}}
     raw = {"products": nodes, "productsCount": {"count": 2, "precision": "EXACT"}}
-    from salesbot_pipelines.catalog.normalise import normalise_collection
-    from salesbot_pipelines_tests.catalog.nodes import raw_collection
-
     node = raw_collection() | raw
     del node["product_ids"]
     assert normalise_collection(node, shop_context(), Findings()).product_ids == products(2, 1)

@@ -21,5 +21,5 @@ def normalise_metafields(nodes: list[Any]) -> list[Metafield]:
         if node.get("key") and node.get("namespace") and isinstance(node.get("value"), str)
     ]
     if len(found) > 1:
-        found.sort(key=lambda field: (field.namespace, field.key))
+        found.sort(key=lambda field: (field.namespace, field.key, field.value))
     return found
