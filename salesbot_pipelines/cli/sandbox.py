@@ -9,6 +9,7 @@ import click
 import httpx
 
 from salesbot_pipelines.errors import SalesbotError
+from salesbot_pipelines.settings import API_VERSION
 
 
 @click.group(invoke_without_command=True)
@@ -33,13 +34,24 @@ def sandbox(ctx: click.Context, port: int, catalogs: tuple[Path, ...], products:
     from salesbot_pipelines.sandbox.synthetic import make_synthetic
 
     world = demo_world()
+    served = []
     for path in catalogs:
         try:
-            world.add(shop_from_csv(path, world.clock))
+            served.append((path, world.add(shop_from_csv(path, world.clock))))
         except NotAnExport as error:
             raise click.BadParameter(f"{path}: {error}", param_hint="--catalog") from error
     if products:
         world.add(make_synthetic(world.clock, products=products))
+    # A shop on Shopify's largest plan: waiting for points would be most of what a first look at the demo shows.
+    lamps = world.shop("large-lamps.myshopify.com").bucket
+    lamps.maximum, lamps.restore_rate = 40_000, 2_000
+    lamps.give_back(lamps.maximum)
+    for path, shop in served:
+        click.echo(
+            f"{shop.domain} serves {path}. Connect it in another terminal:\n"
+            f"  export SHOPIFY_SHOP_URL='http://127.0.0.1:{port}/shops/{{shop}}'\n"
+            f"  echo {shop.token} | salesbot shops add {shop.domain} --token-stdin && salesbot refresh {shop.domain}"
+        )
     serve(Sandbox(world), port=port)
 
 
@@ -51,11 +63,24 @@ def sandbox(ctx: click.Context, port: int, catalogs: tuple[Path, ...], products:
 def set_price(shop: str, price: str, variant: str | None, url: str | None) -> None:
     """Change a price in the sandbox's SHOP, which sends its webhook as Shopify would."""
     base = url or os.environ.get("SALESBOT_SANDBOX_URL") or "http://127.0.0.1:8787"
-    change = {"op": "set_price", "price": price, "variant": variant}
-    try:
-        answer = httpx.post(f"{base}/_sandbox/shops/{shop}/change", json=change, trust_env=False, timeout=10.0)
-    except httpx.HTTPError as error:
-        raise SalesbotError(f"no sandbox answers at {base}", advice="start one: salesbot sandbox") from error
+    with httpx.Client(base_url=base, trust_env=False, timeout=10.0) as http:
+        try:
+            chosen = variant or _first_variant(http, shop)
+            change = {"verb": "set_price", "arguments": {"variant": chosen, "price": price}}
+            answer = http.post(f"/_sandbox/shops/{shop}/change", json=change)
+        except httpx.HTTPError as error:
+            raise SalesbotError(f"no sandbox answers at {base}", advice="start one: salesbot sandbox") from error
     if answer.status_code != 200:
-        raise SalesbotError(f"the sandbox refused: {answer.text[:200]}")
-    click.echo(f"{shop}: {answer.json()}")
+        raise SalesbotError(f"the sandbox refused: {answer.json().get('error', answer.status_code)}")
+    click.echo(f"{shop}: variant {chosen} now costs {price}")
+
+
+def _first_variant(http: httpx.Client, shop: str) -> str:
+    known = {one["shop"]: one["token"] for one in http.get("/_sandbox/shops").json()["shops"]}
+    if shop not in known:
+        raise SalesbotError(f"the sandbox has no shop {shop}", advice=f"it has {', '.join(known)}")
+    query = {"query": "{ products(first: 1) { nodes { variants(first: 1) { nodes { id } } } } }"}
+    headers = {"X-Shopify-Access-Token": known[shop]}
+    answer = http.post(f"/shops/{shop}/admin/api/{API_VERSION}/graphql.json", json=query, headers=headers).json()
+    first: str = answer["data"]["products"]["nodes"][0]["variants"]["nodes"][0]["id"]
+    return first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from dataclasses import dataclass, replace
@@ -88,6 +89,8 @@ async def answer_graphql(sandbox: Sandbox, request: Request) -> Response:
         return call.done(
             json_answer({"errors": {"query": "Required parameter missing or invalid"}}, 400), "malformed"
         )
+    sandbox.bulk.base_url = str(request.base_url).rstrip("/")
+    await sandbox.bulk.settle(shop, asyncio.to_thread)
     return _run(call, shop, asked, version, rule)
 
 

@@ -45,16 +45,17 @@ class Disconnect(Response):
 
 
 class Truncate(Response):
-    """Promise a whole body and send half of it."""
+    """Promise a whole body and send its first `length` bytes, or half of it."""
 
-    def __init__(self, answer: Response) -> None:
+    def __init__(self, answer: Response, length: int | None = None) -> None:
         super().__init__(answer.body, answer.status_code)
         self.raw_headers = answer.raw_headers
+        self.length = len(answer.body) // 2 if length is None else length
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         body = bytes(self.body)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await send({"type": "http.response.body", "body": body[: self.length], "more_body": True})
         await _hang_up(scope)
 
 

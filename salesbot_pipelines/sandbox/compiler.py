@@ -37,14 +37,13 @@ from . import connections
 from .cost import MUTATION_COST, ROOT_COUNT_COST
 from .fields import RESOLVERS
 from .paging import RefusedField
-from .plan import Charge, FieldPlan, Marked, Plan, Refusal, Run, Selection, Take, access_denied
+from .plan import SKIPPED, Charge, FieldPlan, Marked, Plan, Refusal, Run, Selection, Take, access_denied
 from .scopes import required_scope
 from .tables import Node
 
 Grouped = dict[str, list[FieldNode]]
 Below = Selection | dict[str, Selection]
 _FREE_TYPES = frozenset({"MoneyV2", "PageInfo"})
-_SKIPPED = object()
 _ABSTRACT = (GraphQLInterfaceType, GraphQLUnionType)
 
 
@@ -59,7 +58,7 @@ def _projection(keys: list[str], names: list[str], later: list[tuple[str, Take]]
         out = dict(zip(labels, pick(node), strict=True))
         for key, take in later:
             value = take(node, run)
-            if value is _SKIPPED:
+            if value is SKIPPED:
                 del out[key]
             else:
                 out[key] = value
@@ -75,7 +74,7 @@ def _conditional(take: Take, node: FieldNode) -> Take:
         skip = get_directive_values(GraphQLSkipDirective, node, run.variables)
         include = get_directive_values(GraphQLIncludeDirective, node, run.variables)
         if (skip and skip["if"]) or (include and not include["if"]):
-            return _SKIPPED
+            return SKIPPED
         return take(parent, run)
 
     return when if node.directives else take
@@ -165,13 +164,19 @@ class Compiler:
         sets = [node.selection_set for node in nodes if node.selection_set]
         if named.name.endswith("Connection"):
             assert isinstance(named, GraphQLObjectType)
-            below, take, charge = connections.compile_connection(self, named, sets, take, nodes[0])
+            below, take, charge = self.connection(named, sets, take, nodes[0])
             return FieldPlan(definition.type, below), take, charge
         inner, charge = self.below(definition.type, sets)
         if named.name == "Count" and type_ is self._schema.query_type:
             charge = Charge(ROOT_COUNT_COST)
         shape = self.shape(definition.type, inner)
         return FieldPlan(definition.type, inner), lambda node, run: shape(take(node, run), run), charge
+
+    def connection(
+        self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode], take: Take, node: FieldNode
+    ) -> tuple[Selection, Take, Charge]:
+        """Return what is selected on a connection, how its page is taken, and what it costs."""
+        return connections.compile_connection(self, type_, sets, take, node)
 
     def below(self, type_: GraphQLOutputType, sets: Sequence[SelectionSetNode]) -> tuple[Below, Charge]:
         """Return what is selected on a composite type, per member for an interface or union, and its cost."""

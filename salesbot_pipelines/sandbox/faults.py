@@ -14,6 +14,10 @@ A rule names the calls it wants (shop, operation, from which call on, how often)
     invalid_grant the token endpoint's 400                  empty, huge   no body; one of 32 MB
 
 `slow`, `drain` and `change` come before the answer and may be joined by another rule; of the rest the first wins.
+The next bulk operation is spoiled by: bulk_denied; bulk_failed (`code`, `partial`); bulk_canceled; bulk_stuck;
+bulk_truncated (`count` children per parent); bulk_wrong_count (off by `count`); bulk_shuffled; bulk_bad_line;
+bulk_no_url. Its download is the operation `bulk_download`.
+
 The operation is the query's name; calls of the token endpoint are named `access_token`.
 """
 
@@ -28,6 +32,17 @@ from typing import Any
 from .shop import Shop
 
 BEFORE = ("slow", "drain", "change")
+BULK = (
+    "bulk_denied",
+    "bulk_failed",
+    "bulk_canceled",
+    "bulk_stuck",
+    "bulk_truncated",
+    "bulk_wrong_count",
+    "bulk_shuffled",
+    "bulk_bad_line",
+    "bulk_no_url",
+)
 ACTIONS = (
     "throttled",
     "http_429",
@@ -49,6 +64,7 @@ ACTIONS = (
     "huge",
     "invalid_grant",
     *BEFORE,
+    *BULK,
 )
 Change = Callable[[Shop], Any]
 
@@ -69,6 +85,8 @@ class Rule:
     code: str | None = None
     required_access: str | None = None
     version: str = "2026-01"
+    count: int = 100
+    partial: bool = False
     location: str = "https://elsewhere.example/"
     change: Change | dict[str, Any] | None = None
     id: int = 0
@@ -129,7 +147,13 @@ class Faults:
     def on(self, shop: str, operation: str | None) -> tuple[list[Rule], Rule | None]:
         """Return what comes before the answer of this call, and what spoils it."""
         with self._lock:
-            hits = [rule for rule in self._rules if rule.wants(shop, operation)]
+            hits = [rule for rule in self._rules if rule.action not in BULK and rule.wants(shop, operation)]
         return [rule for rule in hits if rule.action in BEFORE], next(
             (r for r in hits if r.action not in BEFORE), None
         )
+
+    def on_bulk(self, shop: str) -> Rule | None:
+        """Return what spoils a bulk operation of this shop that begins now."""
+        with self._lock:
+            hits = [rule for rule in self._rules if rule.action in BULK and rule.wants(shop, None)]
+        return hits[0] if hits else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .ids import gid, split_gid
+from .paging import RefusedField
 from .tables import Node
 
 if TYPE_CHECKING:
@@ -104,7 +105,23 @@ def _delete(_node: Node, shop: Shop, arguments: dict[str, Any]) -> Node:
     }
 
 
+def _run_bulk(_node: Node, shop: Shop, arguments: dict[str, Any]) -> Node:
+    if shop.bulk is None:
+        raise RefusedField("This shop stands in no world that runs bulk operations", "ACCESS_DENIED")
+    operation, found = shop.bulk.run_query(shop, arguments["query"], grouped=arguments["groupObjects"])
+    return {"__typename": "BulkOperationRunQueryPayload", "bulkOperation": operation, "userErrors": found}
+
+
+def _cancel_bulk(_node: Node, shop: Shop, arguments: dict[str, Any]) -> Node:
+    if shop.bulk is None:
+        raise RefusedField("This shop stands in no world that runs bulk operations", "ACCESS_DENIED")
+    operation, found = shop.bulk.cancel(shop, arguments["id"])
+    return {"__typename": "BulkOperationCancelPayload", "bulkOperation": operation, "userErrors": found}
+
+
 MUTATIONS: dict[str, Resolve] = {
+    "bulkOperationRunQuery": _run_bulk,
+    "bulkOperationCancel": _cancel_bulk,
     "webhookSubscriptionCreate": _create,
     "webhookSubscriptionUpdate": _update,
     "webhookSubscriptionDelete": _delete,

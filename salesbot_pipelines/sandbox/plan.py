@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 class Run:
     """One execution: its shop, its variables, the arguments of every call site, and what was returned."""
 
-    __slots__ = ("arguments", "instances", "returned", "shop", "troubled", "variables")
+    __slots__ = ("arguments", "instances", "pending", "returned", "shop", "troubled", "variables")
 
     def __init__(self, plan: Plan, shop: Shop, variables: dict[str, Any]) -> None:
         self.shop, self.variables = shop, variables
         self.arguments = [get_argument_values(definition, node, variables) for definition, node in plan.sites]
         self.instances, self.returned = [0] * len(plan.connections), [0] * len(plan.connections)
         self.troubled = False
+        self.pending: list[Pending] = []
 
 
 Take = Callable[[Node, Run], Any]
+Pending = tuple[Any, Callable[[Any, Run], Any]]
+SKIPPED = object()
 
 
 @dataclass(frozen=True)

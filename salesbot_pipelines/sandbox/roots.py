@@ -50,7 +50,7 @@ def _sorted(listing: Listing, arguments: dict[str, Any]) -> Source:
         if key not in _SORTS:
             raise RefusedField(f"This sandbox does not sort by {key}")
         name = _SORTS[key]
-        nodes.sort(key=lambda node: (value := node.get("discount", node).get(name)) is not None and str(value))
+        nodes.sort(key=lambda found: str(found.get("discount", found).get(name) or ""))
     return nodes[::-1] if backwards else nodes
 
 

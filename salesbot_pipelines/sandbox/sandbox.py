@@ -9,6 +9,8 @@ from starlette.routing import Route
 
 from .admin import answer_graphql
 from .broken import with_transport
+from .bulk import BulkRules
+from .bulk_download import bulk_routes
 from .calls import CallLog
 from .clock import Clock, stamp
 from .control import control_routes
@@ -34,6 +36,7 @@ class Sandbox:
         credentials: AppCredentials | None = None,
         token_rules: TokenRules | None = None,
         webhook_rules: WebhookRules | None = None,
+        bulk_rules: BulkRules | None = None,
     ) -> None:
         self.world = world or World(clock)
         self.clock = clock or self.world.clock
@@ -43,6 +46,9 @@ class Sandbox:
         credentials = credentials or AppCredentials()
         self.tokens = TokenDesk(self.clock, credentials, token_rules or TokenRules())
         self.webhooks = Webhooks(self.clock, credentials.client_secret, webhook_rules or WebhookRules())
+        self.bulk = self.world.bulk
+        self.bulk.faults = self.faults
+        self.bulk.rules = bulk_rules or self.bulk.rules
         self.world.listeners.append(self._hear)
         self.app = with_transport(self._application())
 
@@ -64,6 +70,7 @@ class Sandbox:
             routes=[
                 Route(path, graphql, methods=["POST"]),
                 *oauth_routes(self),
+                *bulk_routes(self),
                 *control_routes(self),
                 *page_routes(self),
             ]

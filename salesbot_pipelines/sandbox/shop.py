@@ -6,7 +6,7 @@ thread. Objects are named by global id, by number, or by the digits of one.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import payloads
 from .build_parts import BORN
@@ -14,6 +14,9 @@ from .build_products import NewVariant, add_product, level, set_quantity, summar
 from .ids import gid, split_gid
 from .shop_tables import API_VERSIONS, ShopTables, static_token
 from .tables import Node, Table
+
+if TYPE_CHECKING:
+    from .bulk import BulkDesk
 
 __all__ = ["API_VERSIONS", "NoSuchObject", "Shop", "static_token"]
 
@@ -44,7 +47,9 @@ def _own(table: Table, name: Name) -> Node:
 
 
 class Shop(ShopTables):
-    """A shop that can be changed."""
+    """A shop that can be changed. `bulk` is the desk of the world it stands in."""
+
+    bulk: BulkDesk | None = None
 
     def set_price(self, variant: Name, price: str, *, compare_at: str | None = None) -> Node:
         """Change a variant's price; return its product."""

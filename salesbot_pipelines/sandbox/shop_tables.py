@@ -41,7 +41,9 @@ class ShopTables:
         first_number: int = 7_000_000_000_001,
         bucket: Bucket | None = None,
     ) -> None:
-        self.domain, self.node, self.clock = domain, node, clock
+        self.domain: str = domain
+        self.node: Node = node
+        self.clock: Clock = clock
         self.scopes: list[str] = list(scopes)
         self.bucket = bucket or Bucket(clock)
         self.token = static_token(domain)

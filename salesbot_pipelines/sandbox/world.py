@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+from .bulk import BulkDesk
 from .clock import Clock, SystemClock
 from .shop import Shop
 from .shop_tables import Listener
@@ -21,12 +22,13 @@ class World:
         self.clock: Clock = clock or SystemClock()
         self.lock = threading.RLock()
         self.listeners: list[Listener] = []
+        self.bulk = BulkDesk(self.clock)
         self._shops: dict[str, Shop] = {}
 
     def add(self, shop: Shop) -> Shop:
         """Take a shop into the world, or replace the one of its domain."""
         with self.lock:
-            shop.lock, shop.listeners = self.lock, self.listeners
+            shop.lock, shop.listeners, shop.bulk = self.lock, self.listeners, self.bulk
             self._shops[shop.domain] = shop
         return shop
 

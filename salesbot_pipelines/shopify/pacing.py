@@ -1,9 +1,9 @@
-"""Waiting before a call instead of after a refusal: the bucket of points of one app at one shop, as its answers describe
-it.
+"""Waiting before a call instead of after a refusal: the bucket of points of one app at one shop, as its answers
+describe it.
 
-The promise: a call is sent when the points it will be asked for should be there, so THROTTLED is an exception. Somebody
-else may spend from the same bucket: each answer corrects the picture, and how fast and how suddenly others have spent is
-reckoned with from then on. https://shopify.dev/docs/api/usage/limits
+The promise: a call is sent when the points it will be asked for should be there, so THROTTLED is an exception.
+Somebody else may spend from the same bucket: each answer corrects the picture, and how fast and how suddenly others
+have spent is reckoned with from then on. https://shopify.dev/docs/api/usage/limits
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class Pacer:
         bucket = self._bucket
         if bucket is None or bucket.restore_rate <= 0:
             return 0.0
-        # More than the bucket holds never comes: such a call goes out at a full bucket, and Shopify itself refuses it.
+        # More than the bucket holds never comes: such a call goes out at a full bucket, and Shopify itself refuses
+        # it.
         needed = min(points + self._margin + _SLACK, 0.95 * bucket.maximum)
         return (max(points, needed) - self._available(self._foreign_rate)) / self._speed(self._foreign_rate)
 

@@ -18,6 +18,7 @@ from typing import Any
 _FOLDER = Path(__file__).with_name("queries")
 _SPREAD = re.compile(r"\.\.\.([A-Z]\w*)")
 _NAMESPACE = "namespace0"
+_METAFIELD_SIZE = re.compile(r"\$\w*[mM]etafieldsFirst:")  # a variable nobody uses is an error
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ def load_for(name: str, namespaces: tuple[str, ...]) -> Query:
     for line in load(name).text.splitlines():
         if _NAMESPACE in line:
             lines.extend(_numbered(line, number) for number in range(len(namespaces)))
-        elif namespaces or "$metafieldsFirst:" not in line:
+        elif namespaces or not _METAFIELD_SIZE.search(line):
             lines.append(line)
     fixed = {f"namespace{number}": namespace for number, namespace in enumerate(namespaces)}
     return Query(name, "\n".join(lines), MappingProxyType(fixed))

@@ -1,140 +1,255 @@
-"""Webhook subscriptions of a shop: what should be there, compared with what is there, and mended.
+"""Webhooks as Shopify sends them: signature, the two families of headers, topics, and the subscriptions for them.
 
-Shopify removes a subscription made through the API after eight failed deliveries in a row, so this runs at each
-install and every day. https://shopify.dev/docs/apps/build/webhooks/subscribe
+The promise: nothing in a request from outside makes these functions raise anything but `RequestRefused`. The signature
+covers the body alone, so the headers choose between harmless things only: a topic outside `TOPICS` is no topic, and what
+a destructive one claims must be confirmed by whoever acts on it. https://shopify.dev/docs/apps/build/webhooks
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
 
-from salesbot_pipelines.errors import QueryRejected
+from salesbot_pipelines.errors import QueryRejected, RequestRefused, ShopifyUnavailable
 from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.queries import load
 
-TOPICS = (
-    "APP_SCOPES_UPDATE",
-    "APP_UNINSTALLED",
-    "COLLECTIONS_CREATE",
-    "COLLECTIONS_DELETE",
-    "COLLECTIONS_UPDATE",
-    "DISCOUNTS_CREATE",
-    "DISCOUNTS_DELETE",
-    "DISCOUNTS_REDEEMCODE_ADDED",
-    "DISCOUNTS_REDEEMCODE_REMOVED",
-    "DISCOUNTS_UPDATE",
-    "INVENTORY_ITEMS_CREATE",
-    "INVENTORY_ITEMS_DELETE",
-    "INVENTORY_ITEMS_UPDATE",
-    "INVENTORY_LEVELS_CONNECT",
-    "INVENTORY_LEVELS_DISCONNECT",
-    "INVENTORY_LEVELS_UPDATE",
-    "LOCATIONS_CREATE",
-    "LOCATIONS_DELETE",
-    "LOCATIONS_UPDATE",
-    "PRODUCTS_CREATE",
-    "PRODUCTS_DELETE",
-    "PRODUCTS_UPDATE",
-    "SHOP_UPDATE",
-)
-"""Subscribed for every shop. The privacy topics can only be set in the app's own configuration."""
+Kind = Literal["ordinary", "lifecycle", "destructive"]
 
-_PAGE = 100
+_ORDINARY = (
+    "products/create",
+    "products/update",
+    "products/delete",
+    "collections/create",
+    "collections/update",
+    "collections/delete",
+    "discounts/create",
+    "discounts/update",
+    "discounts/delete",
+    "discounts/redeemcode_added",
+    "discounts/redeemcode_removed",
+    "inventory_levels/update",
+    "inventory_levels/connect",
+    "inventory_levels/disconnect",
+    "inventory_items/update",
+    "variants/in_stock",
+    "variants/out_of_stock",
+    "locations/create",
+    "locations/update",
+    "locations/activate",
+    "locations/deactivate",
+    "locations/delete",
+    "shop/update",
+)
+TOPICS: Mapping[str, Kind] = MappingProxyType(
+    {
+        **dict.fromkeys(_ORDINARY, "ordinary"),
+        "app/scopes_update": "lifecycle",
+        "customers/data_request": "lifecycle",
+        "app/uninstalled": "destructive",
+        "customers/redact": "destructive",
+        "shop/redact": "destructive",
+    }
+)
+"""The topics that mean something here.
+
+ordinary: the catalogue may have changed, fetch it again. lifecycle: noted one by one, deletes nothing. destructive: noted
+one by one, and confirmed before anything is deleted. `bulk_operations/finish` is left out on purpose: our own reading
+causes it, and a refresh for each would never end.
+"""
+
+SUBSCRIBED = (*_ORDINARY, "app/uninstalled", "app/scopes_update")
+"""What we subscribe to through the API. The three compliance topics exist in the app's configuration only."""
+
+# Small payloads, for they are only hints; updated_at must be there, or changes of other fields would not be sent.
+_FIELDS: Mapping[str, list[str]] = MappingProxyType(
+    {f"{kind}/{verb}": ["id", "updated_at"] for kind in ("products", "collections") for verb in ("create", "update")}
+)
+
+_CLASSIC, _EVENTS = "x-shopify-", "shopify-"
+_SECURITY = ("hmac-sha256", "topic", "shop-domain", "webhook-id")
+_READ = (*_SECURITY, "event-id", "triggered-at", "api-version")
+_LARGEST_PAGE = 250
+
+
+def verify_signature(body: bytes, header: str | bytes | None, secrets: Iterable[str]) -> bool:
+    """Say whether `header` is the base64 HMAC-SHA256 of the raw body under one of the secrets.
+
+    Digests are compared as bytes and in constant time; anything that is not base64 of 32 bytes is simply wrong.
+    """
+    if isinstance(header, str):
+        header = header.encode("utf-8", "surrogatepass")
+    try:
+        given = base64.b64decode(header or b"", validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    if len(given) != hashlib.sha256().digest_size:
+        return False
+    matches = False
+    for secret in secrets:
+        if secret:
+            matches |= hmac.compare_digest(hmac.new(secret.encode(), body, hashlib.sha256).digest(), given)
+    return matches
+
+
+@dataclass(frozen=True)
+class Headers:
+    """What a webhook's headers claim; unsigned, all of them. Absent ones are empty."""
+
+    signature: str
+    topic: str
+    shop: str
+    webhook_id: str
+    event_id: str
+    triggered_at: str
+    api_version: str
+
+
+def read_headers(items: Iterable[tuple[str | bytes, str | bytes]]) -> Headers:
+    """Return the headers of either family, names in any case; the newer Events family wins when both are there.
+
+    Raises `RequestRefused`: 401 without a signature, 400 when a header that decides something comes twice.
+    """
+    found: dict[str, str] = {}
+    for raw_name, raw_value in items:
+        name = _text(raw_name).lower()
+        family, short = _split(name)
+        if not family:
+            continue
+        if name in found and short in _SECURITY:
+            raise RequestRefused(f"the header {name} comes twice", status=400)
+        found.setdefault(name, _text(raw_value).strip())
+    family = _EVENTS if _EVENTS + "hmac-sha256" in found else _CLASSIC
+    values = {short: found.get(family + short, "") for short in _READ}
+    if not values["hmac-sha256"]:
+        raise RequestRefused("the signature is missing", status=401)
+    return Headers(
+        signature=values["hmac-sha256"],
+        topic=values["topic"].lower(),
+        shop=values["shop-domain"].lower(),
+        webhook_id=values["webhook-id"],
+        event_id=values["event-id"],
+        triggered_at=values["triggered-at"],
+        api_version=values["api-version"],
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    for family in (_CLASSIC, _EVENTS):
+        if name.startswith(family) and name[len(family) :] in _READ:
+            return family, name[len(family) :]
+    return "", ""
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 @dataclass(frozen=True)
 class Reconciled:
-    """The topics that were created, updated, removed, and found right."""
+    """What was done to the subscriptions, by topic. `refused` topics have Shopify's reason: mostly a missing scope."""
 
-    created: tuple[str, ...]
-    updated: tuple[str, ...]
-    removed: tuple[str, ...]
-    kept: tuple[str, ...]
-
-
-def sign_body(body: bytes, secret: str) -> str:
-    """Return the base64 signature Shopify sends with these bytes."""
-    return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def verify_signature(body: bytes, signature: bytes, secrets: Sequence[str]) -> bool:
-    """Say whether one of the secrets signed these very bytes; never raises, whatever the header holds.
+def reconcile_subscriptions(client: AdminClient, address: str) -> Reconciled:
+    """Make this app's subscriptions at `address` what they should be, and return what that took.
 
-    The raw body is signed: parsed and written again it would be another.
+    Shopify removes a subscription after eight failed deliveries in a row, so this is asked daily. Subscriptions at other
+    addresses are somebody else's and stay. A topic that Shopify refuses does not stop the others; raises `QueryRejected`
+    when it refuses all.
     """
-    matches = [hmac.compare_digest(sign_body(body, secret).encode(), signature) for secret in secrets if secret]
-    return any(matches)
+    work = _Reconciling(client, address)
+    for node in _own_subscriptions(client, address):
+        work.judge(node)
+    work.create_missing()
+    return work.result()
 
 
-def reconcile_subscriptions(client: AdminClient, address: str, topics: Sequence[str] = TOPICS) -> Reconciled:
-    """Make the shop's subscriptions equal to `topics` at `address`.
+class _Reconciling:
+    def __init__(self, client: AdminClient, address: str) -> None:
+        self._client = client
+        self._address = address
+        self._wanted = {_enum(topic): topic for topic in SUBSCRIBED}
+        self._done: dict[str, list[str]] = {"created": [], "updated": [], "removed": [], "kept": []}
+        self._refused: dict[str, str] = {}
 
-    Only subscriptions that lead to our address are touched; the same topic twice is removed once. Raises
-    `QueryRejected` naming the topic that Shopify refused.
-    """
-    created, updated, removed, kept = [], [], [], []
-    seen: set[str] = set()
-    for found in _subscriptions(client):
-        topic = found["topic"]
-        if found.get("uri") != address:
-            continue
-        if topic not in topics or topic in seen:
-            _mutate(client, "webhook_delete", topic, {"id": found["id"]})
-            removed.append(topic)
-            continue
-        seen.add(topic)
-        if _is_right(found):
-            kept.append(topic)
+    def judge(self, node: Mapping[str, Any]) -> None:
+        """Keep, mend or remove a subscription that is at our address."""
+        enum = str(node.get("topic"))
+        topic = self._wanted.pop(enum, None)
+        if topic is None:  # a topic we do not want, or one we have already
+            self._run("removed", enum.lower(), "webhook_delete", {"id": node["id"]})
+        elif _is_right(topic, node):
+            self._done["kept"].append(topic)
         else:
-            _mutate(client, "webhook_update", topic, {"id": found["id"], "subscription": _wanted(address)})
-            updated.append(topic)
-    for topic in topics:
-        if topic not in seen:
-            _mutate(client, "webhook_create", topic, {"topic": topic, "subscription": _wanted(address)})
-            created.append(topic)
-    return Reconciled(tuple(created), tuple(updated), tuple(removed), tuple(kept))
+            # An absent filter stays as it is, so one that is there has to be emptied.
+            mended = {**self._shape(topic), **({"filter": ""} if node.get("filter") else {})}
+            self._run("updated", topic, "webhook_update", {"id": node["id"], "subscription": mended})
+
+    def create_missing(self) -> None:
+        """Subscribe to what was not found."""
+        for enum, topic in self._wanted.items():
+            asked = {"topic": enum, "subscription": self._shape(topic)}
+            self._run("created", topic, "webhook_create", asked)
+
+    def result(self) -> Reconciled:
+        """Return what was done; raise when Shopify would have none of it."""
+        if self._refused and not any(self._done.values()):
+            topic, reason = next(iter(self._refused.items()))
+            raise QueryRejected(f"{self._client.shop} refuses all webhooks: {topic}: {reason}", shop=self._client.shop)
+        done = {name: tuple(topics) for name, topics in self._done.items()}
+        return Reconciled(**done, refused=self._refused)
+
+    def _shape(self, topic: str) -> dict[str, Any]:
+        return {"uri": self._address, "format": "JSON", "includeFields": _FIELDS.get(topic, [])}
+
+    def _run(self, verb: str, topic: str, query: str, variables: dict[str, Any]) -> None:
+        answer = self._client.execute(load(query), variables)
+        reasons = [problem.message for problem in answer.problems]
+        for payload in answer.data.values():
+            reasons += [str(error.get("message")) for error in (payload or {}).get("userErrors") or ()]
+        if not reasons:
+            self._done[verb].append(topic)
+        elif verb == "created" and any("already been taken" in reason for reason in reasons):
+            self._done["kept"].append(topic)  # somebody subscribed while we looked
+        else:
+            self._refused[topic] = "; ".join(reasons)[:200]
 
 
-def _wanted(address: str) -> dict[str, Any]:
-    # The whole payload is not needed, but a filter on fields would debounce and could swallow a change.
-    return {"uri": address, "format": "JSON", "filter": None, "includeFields": [], "metafieldNamespaces": []}
-
-
-def _is_right(found: dict[str, Any]) -> bool:
-    return (
-        found.get("format") == "JSON"
-        and not found.get("filter")
-        and not found.get("includeFields")
-        and not found.get("metafieldNamespaces")
-    )
-
-
-def _subscriptions(client: AdminClient) -> Iterator[dict[str, Any]]:
-    after: str | None = None
+def _own_subscriptions(client: AdminClient, address: str) -> list[dict[str, Any]]:
+    """An app has at most some dozens, so they are listed before anything is changed."""
     found: list[dict[str, Any]] = []
+    query, after = load("webhook_subscriptions"), None
     while True:
-        answer = client.execute(load("webhook_subscriptions"), {"first": _PAGE, "after": after})
+        answer = client.execute(query, {"first": _LARGEST_PAGE, "after": after})
         page = answer.data.get("webhookSubscriptions")
-        if not page:
-            raise QueryRejected(f"{client.shop}: the subscriptions cannot be listed", shop=client.shop)
-        found += [node for node in page["nodes"] if node]
-        info = page["pageInfo"]
-        if not info["hasNextPage"] or info["endCursor"] == after:
-            # Mutations move pages, so the list is read to its end before anything is changed.
-            yield from found
-            return
-        after = info["endCursor"]
+        if not isinstance(page, dict):
+            raise QueryRejected(f"{client.shop} does not list this app's webhooks", shop=client.shop)
+        found += [node for node in page["nodes"] if node["uri"] == address]
+        cursor = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
+        if cursor is None or cursor == after:
+            raise ShopifyUnavailable(f"{client.shop} lists its webhooks without an end", shop=client.shop)
+        after = cursor
 
 
-def _mutate(client: AdminClient, name: str, topic: str, variables: dict[str, Any]) -> None:
-    answer = client.execute(load(name), variables)
-    results = [result for result in answer.data.values() if isinstance(result, dict)]
-    errors = [error for result in results for error in result.get("userErrors") or ()]
-    if errors or not results:
-        text = str(errors[0].get("message", ""))[:200] if errors else "no answer"
-        raise QueryRejected(f"{client.shop}: subscription {topic} was refused: {text}", shop=client.shop)
+def _is_right(topic: str, node: Mapping[str, Any]) -> bool:
+    fields = sorted(node.get("includeFields") or [])
+    return node.get("format") == "JSON" and not node.get("filter") and fields == sorted(_FIELDS.get(topic, []))
+
+
+def _enum(topic: str) -> str:
+    """`products/update` is `PRODUCTS_UPDATE` in GraphQL."""
+    return topic.replace("/", "_").upper()

@@ -104,13 +104,18 @@ def _create_locked(path: Path) -> BinaryIO:
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files of writers that died: those that nobody holds locked."""
-    for path in folder.glob(f".*{_TEMPORARY}"):
-        file = open_regular(path)
+    try:
+        with os.scandir(folder) as found:
+            names = [entry.name for entry in found if entry.name.startswith(".") and entry.name.endswith(_TEMPORARY)]
+    except FileNotFoundError:  # another delete has removed the folder
+        return
+    for name in names:
+        file = open_regular(folder / name)
         if file is None:
             continue
         with file, suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, Interval, literal, text, update
+from sqlalchemy import Connection, Engine, Interval, event, literal, text, update
 
 from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import migrate, open_engine
@@ -36,6 +36,21 @@ class TurnableClock:
 @pytest.fixture
 def clock() -> TurnableClock:
     return TurnableClock()
+
+
+@pytest.fixture(autouse=True)
+def closed_engines() -> Iterator[None]:
+    """Close the connections of every engine that a test opened; left open they are a warning."""
+    seen: set[Engine] = set()
+
+    def notice(connection: Connection) -> None:
+        seen.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", notice)
+    yield
+    event.remove(Engine, "engine_connect", notice)
+    for engine in seen:
+        engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, event, func, select, text
 
 from salesbot_pipelines.errors import RequestRefused, StateError
 from salesbot_pipelines.state.inbox import Inbox, WebhookEvent
@@ -51,6 +51,15 @@ class TestAccepting:
         assert row.received_at.tzinfo is not None
         assert work.status(SHOP).wanted == 2
         assert work.status(OTHER).wanted == 1
+
+    def test_times_are_written_in_the_width_by_which_they_compare(self, inbox: Inbox, engine: Engine) -> None:
+        if engine.dialect.name == "postgresql":
+            return  # which has a type for moments
+        moment = datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=1)))
+        inbox.accept([arrived("w1", triggered_at=moment)])
+        with reading(engine) as connection:
+            row = connection.execute(text("SELECT received_at, triggered_at FROM inbox")).one()
+        assert tuple(row) == ("2026-11-25 12:00:00.000000", "2026-01-02 02:00:00.000000")
 
     def test_a_batch_keeps_its_order_and_marks_each_shop_once_per_event(
         self, inbox: Inbox, work: ShopWork, engine: Engine
