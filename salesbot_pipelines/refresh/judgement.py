@@ -48,6 +48,7 @@ def judge_reading(
             counts_end=snapshot.counts_end,
             counts_before=counts_before,
             omissions=snapshot.omissions,
+            duplicates=snapshot.duplicates,
             lost_ids=len(lost),
             lost_ids_checked=len(answers),
             lost_ids_still_there=[gid for gid, node in answers.items() if node and is_sellable(node, statuses)],

@@ -1,0 +1,27 @@
+"""Fixtures that every room may use."""
+
+from __future__ import annotations
+
+import pytest
+
+from salesbot_pipelines.sandbox.world import World
+from salesbot_pipelines_tests.rig import TurnedClock, open_rig
+
+
+@pytest.fixture
+def clock():
+    """A time that stands still until somebody sleeps."""
+    return TurnedClock()
+
+
+@pytest.fixture
+def world(clock):
+    """An empty world of shops on that time."""
+    return World(clock)
+
+
+@pytest.fixture
+def rig(tmp_path, world, clock):
+    """The whole program over that world: SQLite and a local folder in a temporary home."""
+    with open_rig(tmp_path / "home", world, clock=clock) as opened:
+        yield opened
