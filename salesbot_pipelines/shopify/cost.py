@@ -90,7 +90,9 @@ class CostBook:
         for page in (most, *(page for page in _WORTHWHILE if page < most)):
             if self.expected(query, {**variables, "first": page}) <= limit:
                 return page
-        return 1
+        # What is dear for another reason than its size does not get cheaper by asking for one.
+        depends = self.expected(query, {**variables, "first": 1}) < self.expected(query, {**variables, "first": most})
+        return 1 if depends else most
 
 
 def _key(query: Query, variables: Mapping[str, Any]) -> tuple[str, int]:

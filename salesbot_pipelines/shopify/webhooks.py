@@ -1,8 +1,9 @@
 """Webhooks as Shopify sends them: signature, the two families of headers, topics, and the subscriptions for them.
 
-The promise: nothing in a request from outside makes these functions raise anything but `RequestRefused`. The signature
-covers the body alone, so the headers choose between harmless things only: a topic outside `TOPICS` is no topic, and what
-a destructive one claims must be confirmed by whoever acts on it. https://shopify.dev/docs/apps/build/webhooks
+The promise: nothing in a request from outside makes these functions raise anything but `RequestRefused`. The
+signature covers the body alone, so the headers choose between harmless things only: a topic outside `TOPICS` is no
+topic, and what a destructive one claims must be confirmed by whoever acts on it.
+https://shopify.dev/docs/apps/build/webhooks
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ TOPICS: Mapping[str, Kind] = MappingProxyType(
 )
 """The topics that mean something here.
 
-ordinary: the catalogue may have changed, fetch it again. lifecycle: noted one by one, deletes nothing. destructive: noted
-one by one, and confirmed before anything is deleted. `bulk_operations/finish` is left out on purpose: our own reading
-causes it, and a refresh for each would never end.
+ordinary: the catalogue may have changed, fetch it again. lifecycle: noted one by one, deletes nothing.
+destructive: noted one by one, and confirmed before anything is deleted. `bulk_operations/finish` is left out on
+purpose: our own reading causes it, and a refresh for each would never end.
 """
 
 SUBSCRIBED = (*_ORDINARY, "app/uninstalled", "app/scopes_update")
@@ -153,7 +154,7 @@ def _text(value: str | bytes) -> str:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What was done to the subscriptions, by topic. `refused` topics have Shopify's reason: mostly a missing scope."""
+    """What was done to the subscriptions, by topic. `refused` has Shopify's reason: mostly a missing scope."""
 
     created: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
@@ -165,9 +166,9 @@ class Reconciled:
 def reconcile_subscriptions(client: AdminClient, address: str) -> Reconciled:
     """Make this app's subscriptions at `address` what they should be, and return what that took.
 
-    Shopify removes a subscription after eight failed deliveries in a row, so this is asked daily. Subscriptions at other
-    addresses are somebody else's and stay. A topic that Shopify refuses does not stop the others; raises `QueryRejected`
-    when it refuses all.
+    Shopify removes a subscription after eight failed deliveries in a row, so this is asked daily. Subscriptions at
+    other addresses are somebody else's and stay. A topic that Shopify refuses does not stop the others; raises
+    `QueryRejected` when it refuses all.
     """
     work = _Reconciling(client, address)
     for node in _own_subscriptions(client, address):
@@ -207,7 +208,9 @@ class _Reconciling:
         """Return what was done; raise when Shopify would have none of it."""
         if self._refused and not any(self._done.values()):
             topic, reason = next(iter(self._refused.items()))
-            raise QueryRejected(f"{self._client.shop} refuses all webhooks: {topic}: {reason}", shop=self._client.shop)
+            raise QueryRejected(
+                f"{self._client.shop} refuses all webhooks: {topic}: {reason}", shop=self._client.shop
+            )
         done = {name: tuple(topics) for name, topics in self._done.items()}
         return Reconciled(**done, refused=self._refused)
 

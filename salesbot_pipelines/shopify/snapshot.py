@@ -1,0 +1,231 @@
+"""Reading a whole shop: every entity of it, object by object, into a sink.
+
+The promise: complete or says so. What could not be read is named in the omissions and never left as an empty list;
+what was read is counted against Shopify's own figures; every object is the shop's of some moment between start and
+end. Memory does not grow with the catalogue but for eight bytes an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from salesbot_pipelines.catalog.model import Omission
+from salesbot_pipelines.errors import NeedsReauth, QueryRejected, ShopifyUnavailable, WrongApiVersion
+from salesbot_pipelines.shopify.client import AdminClient, Stats
+from salesbot_pipelines.shopify.queries import load
+from salesbot_pipelines.shopify.reading.collections import CollectionReader
+from salesbot_pipelines.shopify.reading.connections import exact
+from salesbot_pipelines.shopify.reading.context import Progress, RawSink, Reading
+from salesbot_pipelines.shopify.reading.discounts import DiscountReader
+from salesbot_pipelines.shopify.reading.holes import SectionUnread
+from salesbot_pipelines.shopify.reading.inventory import InventoryReader
+from salesbot_pipelines.shopify.reading.pages import by_ids
+from salesbot_pipelines.shopify.reading.places import read_locations, read_shop
+from salesbot_pipelines.shopify.reading.products import ProductReader
+from salesbot_pipelines.shopify.reading.settle import COLLECTIONS, DISCOUNTS, PRODUCTS, settle
+from salesbot_pipelines.shopify.scopes import holds
+
+__all__ = ["ENTITIES", "RawSink", "Snapshot", "granted_scopes", "read_snapshot", "still_there"]
+
+ENTITIES = ("shop", "locations", "products", "inventory", "collections", "discounts")
+"""What is read, and the names the sink gets it under."""
+
+MOST_NAMESPACES = 8
+"""Each namespace is asked in every product and variant; more would cost more than one query may."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The account of one reading. The objects themselves went to the sink.
+
+    What the sink got is the shop once these rules are applied:
+
+    - `dropped`: numbers of objects, by entity, that were written and were gone by the end. Leave them out. (A
+    number that stands here never comes again: Shopify gives a number once.) - Objects come in no particular order:
+    what the listing missed is written after it. Each is written once. - `restart(entity)` was called when all that
+    was written of an entity until then does not count. - An object's own `incomplete` names its connections that
+    are not whole.
+
+    `counts_read` has what was read less what was dropped, and no key for an entity that is in the omissions
+    instead. `counts_start` and `counts_end` are Shopify's own figures before the reading and right after each
+    entity; None where it gives no exact one. Variants are counted too; their end count is None when each product's
+    own count agreed, which proves more than a total that moves while it is read.
+    """
+
+    api_version: str
+    fetched_at: datetime
+    method: str
+    omissions: tuple[Omission, ...]
+    counts_start: dict[str, int | None]
+    counts_end: dict[str, int | None]
+    counts_read: dict[str, int]
+    stats: Stats
+    dropped: dict[str, frozenset[int]] = field(default_factory=dict)
+    duplicates: dict[str, int] = field(default_factory=dict)
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Preflight:
+    api_version: str
+    scopes: frozenset[str]
+    counts: dict[str, int | None]
+
+
+def read_snapshot(
+    client: AdminClient,
+    sink: RawSink,
+    *,
+    namespaces: Sequence[str] = ("custom",),
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Read the whole shop into `sink`, page by page, and return the account of it.
+
+    The order is what refers before what is referred to: discounts name collections and products, collections name
+    products, products name inventory items, levels name locations. So a reference that was read finds its target in
+    what is read later, unless that was deleted meanwhile; and stock, which moves most, is read last.
+
+    Raises `NeedsReauth` when read_products is missing, `WrongApiVersion` when another version answers or none is
+    told, `SnapshotUnstable` when the catalogue changes faster than it can be compared, and the client's errors.
+    """
+    if len(namespaces) > MOST_NAMESPACES:
+        raise QueryRejected(
+            f"{len(namespaces)} metafield namespaces are configured, {MOST_NAMESPACES} can be read",
+            shop=client.shop,
+            advice="shorten SALESBOT_METAFIELD_NAMESPACES",
+        )
+    fetched_at = client.clock.now()
+    before = client.stats
+    preflight = _preflight(client)
+    reading = Reading(
+        client, sink, tuple(namespaces), progress, scopes=preflight.scopes, totals=dict(preflight.counts)
+    )
+    read_shop(reading)
+    _read_entities(reading)
+    return _account(reading, preflight, fetched_at, before)
+
+
+def still_there(client: AdminClient, ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+    """Return {"id", "status", "publishedAt"} for each product that exists, None for each that is gone.
+
+    Raises `ShopifyUnavailable` when Shopify does not say.
+    """
+    found: dict[str, dict[str, Any] | None] = {}
+    wanted = list(ids)
+    try:
+        for _, nodes in by_ids(client, load("still_there"), wanted):
+            chunk, wanted = wanted[: len(nodes)], wanted[len(nodes) :]
+            for gid, node in zip(chunk, nodes, strict=True):
+                found[gid] = None if node is None else {key: node.get(key) for key in ("id", "status", "publishedAt")}
+    except SectionUnread as unread:
+        raise ShopifyUnavailable(f"{client.shop} does not answer for ids: {unread}", shop=client.shop) from None
+    return found
+
+
+def granted_scopes(client: AdminClient) -> frozenset[str]:
+    """Return the scopes the app holds in this shop now; the cheapest way to learn that a token lives."""
+    return _scopes(client.execute(load("scopes")).data, client.shop)
+
+
+def _scopes(data: Mapping[str, Any], shop: str) -> frozenset[str]:
+    installation = data.get("currentAppInstallation")
+    if not isinstance(installation, dict):
+        raise ShopifyUnavailable(f"{shop} did not tell the app's scopes", shop=shop)
+    return frozenset(scope["handle"] for scope in installation["accessScopes"])
+
+
+def _preflight(client: AdminClient) -> _Preflight:
+    answer = client.execute(load("preflight"))
+    if not answer.api_version:
+        raise WrongApiVersion(f"{client.shop} does not tell which API version answered", shop=client.shop)
+    scopes = _scopes(answer.data, client.shop)
+    if not holds(scopes, "read_products"):
+        raise NeedsReauth(f"{client.shop} has not granted read_products", shop=client.shop)
+    counts = {name: exact(answer.data.get(name)) for name in ("products", "variants", "collections")}
+    if holds(scopes, "read_discounts"):
+        more = client.execute(load("preflight_discounts"))
+        counts |= {name: exact(more.data.get(name)) for name in ("discounts", "codes")}
+    return _Preflight(answer.api_version, scopes, counts)
+
+
+def _read_entities(reading: Reading) -> None:
+    if _may_read(reading, "discounts", "read_discounts"):
+        discounts = DiscountReader(reading)
+        if _read_section(reading, "discounts", discounts.read):
+            settle(reading, DISCOUNTS, discounts)
+    collections = CollectionReader(reading)
+    if _read_section(reading, "collections", collections.read):
+        settle(reading, COLLECTIONS, collections)
+    products = ProductReader(reading)
+    if not _read_section(reading, "products", products.read):
+        # Without products there is no catalogue to publish, whatever the reason.
+        raise ShopifyUnavailable(f"{reading.client.shop} does not list its products", shop=reading.client.shop)
+    settle(reading, PRODUCTS, products)
+    if _may_read(reading, "inventory", "read_inventory"):
+        _read_section(reading, "inventory", InventoryReader(reading).read)
+    if _may_read(reading, "locations", "read_locations"):
+        _read_section(reading, "locations", lambda: read_locations(reading))
+
+
+def _may_read(reading: Reading, entity: str, scope: str) -> bool:
+    if reading.granted(scope):
+        return True
+    reading.holes.add(entity, "access_denied", f"{scope} is not granted")
+    return False
+
+
+def _read_section(reading: Reading, entity: str, read: Callable[[], None]) -> bool:
+    """Read an entity; when its listing is null, take back what was written of it and name it as omitted."""
+    try:
+        read()
+    except SectionUnread as unread:
+        reading.holes.add_problem(entity, unread.problem)
+        reading.sink.restart(entity)
+        return False
+    reading.read.append(entity)
+    return True
+
+
+def _account(reading: Reading, preflight: _Preflight, fetched_at: datetime, before: Stats) -> Snapshot:
+    counts_start = dict(preflight.counts)
+    counts_end = dict(reading.counts_end)
+    counts_end["variants"] = exact(reading.client.execute(load("variants_count")).data.get("found"))
+    counts_read = {entity: reading.found(entity) for entity in reading.read} | {
+        "shop": 1,
+        "variants": reading.variants,
+    }
+    if reading.variants_proved and not _within(counts_start["variants"], reading.variants, counts_end["variants"]):
+        counts_start["variants"] = counts_end["variants"] = None
+    return Snapshot(
+        api_version=preflight.api_version,
+        fetched_at=fetched_at,
+        method="paged",
+        omissions=reading.holes.all(),
+        counts_start=counts_start,
+        counts_end=counts_end,
+        counts_read=counts_read,
+        stats=_since(before, reading.client.stats),
+        dropped={entity: frozenset(numbers) for entity, numbers in reading.dropped.items() if numbers},
+        duplicates={entity: count for entity, count in reading.duplicates.items() if count},
+        scopes=preflight.scopes,
+    )
+
+
+def _within(one: int | None, found: int, other: int | None) -> bool:
+    known = [count for count in (one, other) if count is not None]
+    return bool(known) and min(known) <= found <= max(known)
+
+
+def _since(before: Stats, now: Stats) -> Stats:
+    return Stats(
+        calls=now.calls - before.calls,
+        points_requested=now.points_requested - before.points_requested,
+        points_actual=now.points_actual - before.points_actual,
+        throttled=now.throttled - before.throttled,
+        waited_seconds=now.waited_seconds - before.waited_seconds,
+        largest_cost=now.largest_cost,
+        bytes_received=now.bytes_received - before.bytes_received,
+    )
