@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,8 +11,11 @@ from rich.console import Console
 from salesbot_pipelines.refresh.program import Program, open_program
 from salesbot_pipelines.settings import load_settings
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_UNBOUND = 160
+"""The width of what is written to a file or a pipe, where nobody's window breaks a line."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNBOUND)
+err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _UNBOUND)
 
 
 @contextmanager

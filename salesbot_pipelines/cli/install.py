@@ -22,13 +22,15 @@ def install_through_browser_routes(shop: str, *, receiver: str) -> None:
     """
     with httpx.Client(trust_env=False, timeout=30.0, follow_redirects=False) as browser:
         login = browser.get(f"{receiver}/shopify/{shop}/login")
+        # A browser sends Secure cookies to loopback, which it trusts without TLS; httpx does not.
+        cookies = "; ".join(mark.partition(";")[0] for mark in login.headers.get_list("set-cookie"))
         grant_url = _redirect(login, "login")
         page = browser.get(grant_url)
         if page.status_code != 200:
             raise InstallFailed(f"{shop}: the grant page answered {page.status_code}")
         action, fields = _form(page.text)
         granted = browser.post(urljoin(grant_url, action), data=fields)
-        callback = browser.get(_redirect(granted, "grant"))
+        callback = browser.get(_redirect(granted, "grant"), headers={"Cookie": cookies})
         if callback.status_code not in (200, 303):
             raise InstallFailed(f"{shop}: the callback answered {callback.status_code}")
 

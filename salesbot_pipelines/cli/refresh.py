@@ -111,7 +111,8 @@ def print_outcomes(outcomes: list[Outcome]) -> None:
         )
     out.print(table)
     for outcome in outcomes:
-        for omission in outcome.omissions[:5]:
+        # What nobody asked for is no news at every refresh; `salesbot show` lists it.
+        for omission in [o for o in outcome.omissions if o.reason != "not_requested"][:5]:
             detail = f": {omission.detail}" if omission.detail else ""
             out.print(f"  {outcome.shop} lacks {omission.section} ({omission.reason}){detail}", markup=False)
         if outcome.error is not None:

@@ -43,7 +43,7 @@ def show(shop: str, as_json: bool) -> None:
         ("revision", manifest.revision),
         ("sha256", manifest.sha256),
         ("state", row.status + (f", last error: {row.last_error}" if row.last_error else "")),
-        ("complete", "yes" if manifest.source.complete else f"no, {row.omissions} omissions:"),
+        ("complete", "yes" if manifest.source.complete else "no, it lacks:"),
     ]
     for title, text in lines:
         out.print(f"[bold]{title:<11}[/]", end="")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from salesbot_pipelines.catalog.model import Omission
 from salesbot_pipelines.errors import StoreError
 from salesbot_pipelines.refresh.manifest import Manifest, decode_manifest
 from salesbot_pipelines.spaces.keys import ShopKeys
@@ -49,15 +50,20 @@ class ShopRow:
         return self.manifest is not None
 
     @property
+    def lacking(self) -> list[Omission]:
+        """What the document should have and has not; optional things that were not asked for are no lack."""
+        omissions = self.manifest.source.omissions if self.manifest else []
+        return [omission for omission in omissions if omission.reason != "not_requested"]
+
+    @property
     def omissions(self) -> int:
-        """How many things the document says it lacks."""
-        return len(self.manifest.source.omissions) if self.manifest else 0
+        """How many things that are."""
+        return len(self.lacking)
 
     @property
     def omitted(self) -> str:
         """Name the first few of them."""
-        omissions = self.manifest.source.omissions if self.manifest else []
-        return ", ".join(f"{o.section} ({o.reason})" for o in omissions[:5])
+        return ", ".join(f"{omission.section} ({omission.reason})" for omission in self.lacking[:5])
 
     @property
     def is_fresh(self) -> bool:
