@@ -16,6 +16,7 @@ Needs a POSIX file system with flock; several processes on one machine may share
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ class LocalStore:
             with local_files.locked(self._root, key):
                 current = _find(path)
                 _require(condition, current, key)
+                if current is None and os.path.lexists(path):
+                    raise StoreRefused(f"{key} is a folder of other objects", key=key, advice="")
                 local_files.sweep(path.parent)
                 self._write_records(path, {digest: record}, current)
                 content.move_to(path)

@@ -116,9 +116,7 @@ def _read(store: ObjectStore, key: str) -> Finding:
 
 
 def _conditions(store: ObjectStore) -> Finding:
-    if isinstance(store, SpacesStore):
-        store = SpacesStore(store.client, store.bucket, conditional=True)
-    found = check_conditions(store)
+    found = check_conditions(store.trusting() if isinstance(store, SpacesStore) else store)
     if found.all:
         return Finding("conditions", "ok", "conditional writes are enforced")
     missing = " and ".join(

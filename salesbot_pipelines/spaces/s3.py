@@ -95,14 +95,16 @@ class SpacesStore:
     def conditional(self) -> bool:
         with self._finding_out:
             if self._conditional is None:
-                # A store told that conditions hold sends them without asking first.
-                trusting = SpacesStore(self.client, self.bucket, conditional=True, on_request=self._on_request)
-                self._conditional = check_conditions(trusting).all
+                self._conditional = check_conditions(self.trusting()).all
                 if not self._conditional:
                     log.warning(
                         "%s does not enforce conditional writes: a write is only preceded by a look", self.url
                     )
             return self._conditional
+
+    def trusting(self) -> SpacesStore:
+        """Return the same store, told that conditions hold: it sends them without asking first."""
+        return SpacesStore(self.client, self.bucket, conditional=True, on_request=self._on_request)
 
     def head(self, key: str) -> ObjectInfo | None:
         self._begin("HEAD", key)

@@ -118,6 +118,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> object:
 
 
 @pytest.fixture
+def local(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "objects")
+
+
+@pytest.fixture
 def keys() -> ShopKeys:
     return ShopKeys(str(uuid.uuid4()), "contract.myshopify.com")
 
@@ -129,3 +134,8 @@ def key(keys: ShopKeys) -> str:
 
 def settings_of(ceph: Endpoint) -> SpacesSettings:
     return SpacesSettings(ceph.region, ceph.endpoint, ceph.bucket, ceph.key, ceph.secret)
+
+
+def names_in(root: Path) -> set[str]:
+    """Every file below a local store's root, hidden ones included, but for its locks."""
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and ".locks" not in path.parts}

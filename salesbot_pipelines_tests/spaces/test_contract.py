@@ -258,40 +258,39 @@ def test_a_counter_by_compare_and_set_loses_nothing(store: ObjectStore, key: str
             return
 
     with ThreadPoolExecutor(6) as threads:
-        for done in [threads.submit(add_one) for _ in range(60)]:
+        for done in [threads.submit(add_one) for _ in range(36)]:
             done.result()
-    assert store.read(key) == b"60"
+    assert store.read(key) == b"36"
 
 
 def test_no_reader_ever_meets_a_torn_document(store: ObjectStore, key: str) -> None:
     """200 publishes of changing size; readers check bytes against the number inside and the metadata."""
 
-    def document(number: int) -> bytes:
-        return json.dumps({"number": number, "body": [number] * (2000 + 997 * (number % 7))}).encode()
-
-    digests = {hashlib.sha256(document(number)).hexdigest(): number for number in range(201)}
-    store.put(key, document(0), content_type=JSON, metadata={"number": "0"})
+    documents = [json.dumps([number] * (2000 + 997 * (number % 7))).encode() for number in range(201)]
+    digests = {hashlib.sha256(document).hexdigest(): number for number, document in enumerate(documents)}
+    store.put(key, documents[0], content_type=JSON, metadata={"number": "0"})
     done = threading.Event()
 
     def keep_reading() -> int:
         reads, last = 0, 0
-        while not done.is_set() or reads == 0:
+        while not done.is_set():
             number = digests[hashlib.sha256(store.read(key)).hexdigest()]
             assert number >= last
             with store.open(key) as file:
                 later = digests[hashlib.sha256(file.read()).hexdigest()]
             seen = store.head(key)
             assert digests[seen.sha256] == int(seen.metadata["number"]) >= later >= number
-            assert seen.size == len(document(int(seen.metadata["number"])))
+            assert seen.size == len(documents[int(seen.metadata["number"])])
             last = int(seen.metadata["number"])
             reads += 1
+            done.wait(0.005)
         return reads
 
     with ThreadPoolExecutor(2) as threads:
         readers = [threads.submit(keep_reading) for _ in range(2)]
         try:
             for number in range(1, 201):
-                store.put(key, document(number), content_type=JSON, metadata={"number": str(number)})
+                store.put(key, documents[number], content_type=JSON, metadata={"number": str(number)})
         finally:
             done.set()
         assert sum(reader.result() for reader in readers) > 10
