@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--variants", type=int, default=3, help="variants of a synthetic product")
     parser.add_argument("--fleet", type=int, default=0, metavar="SHOPS", help="add fleet-0000.myshopify.com, ...")
     parser.add_argument("--unlimited", action="store_true", help="never throttle")
+    parser.add_argument("--remember", type=int, default=0, metavar="MEGABYTES", help="keep answers as bytes")
     options = parser.parse_args()
     world = demo_world()
     for path in options.catalog:
@@ -30,7 +31,7 @@ def main() -> None:
     add_fleet(world, options.fleet)
     for shop in world:
         shop.bucket.unlimited |= options.unlimited
-    serve(Sandbox(world), port=options.port)
+    serve(Sandbox(world, remember_bytes=options.remember << 20), port=options.port)
 
 
 if __name__ == "__main__":

@@ -101,9 +101,13 @@ class Compiler:
         mutation = operation.operation.value == "mutation"
         root_type = self._schema.mutation_type if mutation else self._schema.query_type
         assert root_type is not None
-        root = self.selection(root_type, [operation.selection_set])
+        sets = [operation.selection_set]
+        root = self.selection(root_type, sets)
         charge = Charge(MUTATION_COST * len(root.fields)) if mutation else Charge(0, root.charges)
-        return Plan(root, charge, self.sites, self.connections, self._denied, self._marked, mutation)
+        roots = frozenset(
+            nodes[0].name.value for nodes in self.grouped(root_type, [operation.selection_set]).values()
+        )
+        return Plan(root, roots, charge, self.sites, self.connections, self._denied, self._marked, mutation)
 
     def grouped(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> Grouped:
         """Return the fields that apply to the type, by response key."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from graphql import OperationDefinitionNode
 
 from .compiler import Compiler
 from .cost import MAX_QUERY_COST
 from .documents import Document, admin_schema, read_document, read_variables
 from .plan import Plan, Refusal, Run
+from .remembered import LASTING, Kept, Remembered
 from .scopes import is_granted
 from .settle import refuse_at, settle
 from .shop import Shop
@@ -76,9 +78,10 @@ def _cost(shop: Shop, requested: int, actual: int | None) -> dict[str, Any]:
 
 
 class Engine:
-    """Answers requests; keeps every compiled query."""
+    """Answers requests; keeps every compiled query, and up to `remember_bytes` of answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remember_bytes: int = 0) -> None:
+        self.remembered = Remembered(remember_bytes)
         self._plans: dict[tuple[str, str, tuple[str, ...], bool], Plan] = {}
 
     def answer(
@@ -107,16 +110,28 @@ class Engine:
             return Outcome(too_dear_body(requested), "max_cost", requested)
         if not shop.bucket.take(requested):
             return Outcome(throttled_body(shop, requested), "throttled", requested)
-        data: dict[str, Any] | None = plan.root.project(_ROOT, run)
+        lasting = not spoils and plan.roots <= LASTING
+        key = self.remembered.key(shop, text, operation_name, values) if lasting else None
+        if (kept := self.remembered.get(key)) is not None:
+            return self._paid(shop, {"data": msgspec.Raw(kept.data)}, requested, kept.actual)
+        data = plan.root.project(_ROOT, run)
         if run.troubled and not plan.marked and not plan.mutation:
             plan = self._plan(text, document, operation, shop, marked=True)
             run = Run(plan, shop, values)
             data = plan.root.project(_ROOT, run)
-        actual = min(requested, plan.actual(run))
-        shop.bucket.give_back(requested - actual)
         body: dict[str, Any] = {"data": data}
-        if plan.denied or run.troubled or spoils or plan.marked:
+        actual = min(requested, plan.actual(run))
+        if plan.denied or run.troubled or plan.marked:
             self._settle(body, plan, spoils)
+        elif key is not None:
+            kept = Kept(msgspec.json.encode(data), actual)
+            self.remembered.keep(key, kept)
+            body = {"data": msgspec.Raw(kept.data)}
+        return self._paid(shop, body, requested, actual)
+
+    def _paid(self, shop: Shop, body: dict[str, Any], requested: int, actual: int) -> Outcome:
+        """Give back what was charged too much and tell the cost."""
+        shop.bucket.give_back(requested - actual)
         body["extensions"] = {"cost": _cost(shop, requested, actual)}
         return Outcome(body, "errors" if "errors" in body else "ok", requested, actual)
 

@@ -91,6 +91,7 @@ class Plan:
     """A compiled operation. `denied`: a scope is missing; `marked`: members of unions remember themselves."""
 
     root: Selection
+    roots: frozenset[str]
     charge: Charge
     sites: list[tuple[GraphQLField, FieldNode]]
     connections: list[int]

@@ -37,10 +37,11 @@ class Sandbox:
         token_rules: TokenRules | None = None,
         webhook_rules: WebhookRules | None = None,
         bulk_rules: BulkRules | None = None,
+        remember_bytes: int = 0,
     ) -> None:
         self.world = world or World(clock)
         self.clock = clock or self.world.clock
-        self.engine = Engine()
+        self.engine = Engine(remember_bytes=remember_bytes)
         self.calls = CallLog()
         self.faults = Faults()
         credentials = credentials or AppCredentials()

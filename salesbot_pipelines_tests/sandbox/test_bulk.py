@@ -74,8 +74,8 @@ NESTED = "{ edges { node { id %s } } }"
         ),
         (
             "{ products { edges { node { title variants { edges { node { id } } } } } } }",
-            "The parent 'node' field for a nested connection must select the 'id' field without an alias and must be of "
-            "'ID' return type. Connection fields without 'id': products.",
+            "The parent 'node' field for a nested connection must select the 'id' field without an alias and must be "
+            "of 'ID' return type. Connection fields without 'id': products.",
         ),
         (
             "{ collections { edges { node { id sources { ... on CollectionConditionsSource "

@@ -50,6 +50,15 @@ def test_a_products_page_costs_what_was_fitted(shop, first, points):
     ("query", "points"),
     [
         ("{ shop { name } }", 1),
+        (  # the shape of an answer recorded of Shopify: six connections and two counts for 53 points
+            "{ a: locations(first: 10) { edges { cursor } nodes { id } pageInfo { endCursor } } "
+            "b: locations(first: 10, includeInactive: true) { nodes { id } pageInfo { endCursor } } "
+            "c: locations(first: 10, includeLegacy: true) { nodes { id } } d: locations(first: 10) { nodes { id } } "
+            "e: locations(first: 1) { edges { cursor } nodes { id } } "
+            "f: locations(first: 10, reverse: true) { nodes { id } } "
+            "g: locationsCount { count } h: locationsCount(limit: 1) { count precision } }",
+            53,
+        ),
         ("{ shop { primaryDomain { host } } }", 2),
         ("{ productsCount { count } }", 10),
         ("{ discountNodesCount { count } discountCodesCount { count } }", 20),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from salesbot_pipelines.sandbox.demo import demo_world
@@ -169,3 +170,18 @@ def test_a_changed_synthetic_product_is_read_changed(engine, shop):
     assert found["inventoryItem"]["inventoryLevels"]["nodes"][0]["quantities"] == [{"quantity": 41}]
     others = product["totalInventory"] - variant["inventoryQuantity"]
     assert found["product"]["totalInventory"] == others + 41
+
+
+def test_remembered_answers_are_the_same_until_the_shop_changes(shop):
+    shop.bucket.unlimited = True
+    query = "{ products(first: 2) { nodes { id title } } shop { name } }"
+    plain, keeping = Engine(), Engine(remember_bytes=1 << 20)
+    first = msgspec.json.encode(keeping.answer(shop, query, {}).body)
+    assert first == msgspec.json.encode(plain.answer(shop, query, {}).body)
+    assert msgspec.json.encode(keeping.answer(shop, query, {}).body) == first
+    shop.update_product(shop.all("products")[0]["id"], title="Renamed")
+    assert b"Renamed" in msgspec.json.encode(keeping.answer(shop, query, {}).body)
+    small = Engine(remember_bytes=len(first))
+    for n in range(1, 9):
+        small.answer(shop, query.replace("first: 2", f"first: {n % 2 + 1}"), {})
+    assert small.remembered._used <= len(first)
