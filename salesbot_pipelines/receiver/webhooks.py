@@ -1,0 +1,153 @@
+"""`POST /shopify/webhook`: from raw bytes to a durable row, and only then 200.
+
+In this order, so that little is done for whoever has no signature: the form of the headers, the body within
+its limits, the signature over the raw bytes, a JSON object, a known topic, the form of the shop and the id.
+The answer does not tell whether the shop is installed. Uninstalls and privacy requests go to their own table
+and are confirmed before anything is deleted (`control`); every other topic only marks its shop, whose
+catalogue is then asked for at Shopify: a webhook's content is never used as data.
+https://shopify.dev/docs/apps/build/webhooks
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from salesbot_pipelines.errors import RequestRefused
+from salesbot_pipelines.receiver.control import CONTROL_TOPICS, shop_named_in
+from salesbot_pipelines.receiver.door import Door
+from salesbot_pipelines.receiver.heads import Head, parse_moment, read_head, require_form
+from salesbot_pipelines.receiver.limits import Receive
+from salesbot_pipelines.shopify.domain import parse_shop
+from salesbot_pipelines.shopify.webhooks import verify_signature
+from salesbot_pipelines.state.inbox import WebhookEvent
+
+_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+_TAKEN: _Answer = (200, [], b"")
+
+ORDINARY_TOPICS = frozenset(
+    {
+        "app/scopes_update",
+        "collections/create",
+        "collections/delete",
+        "collections/update",
+        "discounts/create",
+        "discounts/delete",
+        "discounts/redeemcode_added",
+        "discounts/redeemcode_removed",
+        "discounts/update",
+        "inventory_items/create",
+        "inventory_items/delete",
+        "inventory_items/update",
+        "inventory_levels/connect",
+        "inventory_levels/disconnect",
+        "inventory_levels/update",
+        "locations/activate",
+        "locations/create",
+        "locations/deactivate",
+        "locations/delete",
+        "locations/update",
+        "products/create",
+        "products/delete",
+        "products/update",
+        "shop/update",
+        "variants/in_stock",
+        "variants/out_of_stock",
+    }
+)
+"""Topics that mark their shop. They may be subscribed by us or by the app's own configuration file."""
+
+NOTED_TOPICS = frozenset({"bulk_operations/finish"})
+"""Answered and not stored: our own refreshes cause them, and marking the shop would refresh it for ever."""
+
+_TOPICS = ORDINARY_TOPICS | CONTROL_TOPICS | NOTED_TOPICS
+_LONGEST_ID = 255
+
+
+class _Body(msgspec.Struct):
+    """What is looked at in a body. Decoding it checks that all of it is a JSON object."""
+
+    admin_graphql_api_id: object = None
+    myshopify_domain: object = None
+    shop_domain: object = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+class WebhookRoute:
+    """The route that nearly all requests go to; called without Starlette in between."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def answer(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, line: dict[str, Any]) -> _Answer:
+        """Take one delivery and return what to answer.
+
+        Raises `RequestRefused` for whatever is not Shopify's, and `StateUnavailable` when it cannot be made
+        durable in time: Shopify sends it again then.
+        """
+        head = read_head(headers)
+        body = await self._door.bodies.read(receive, declared=head.declared)
+        if not verify_signature(body, head.signature, self._door.secrets):
+            raise RequestRefused("the signature does not fit", status=401)
+        fields = _read(body)
+        require_form(head)
+        if head.topic not in _TOPICS:
+            raise RequestRefused("the topic is not one that is taken", status=404)
+        shop = self._shop_of(head, fields)
+        line["topic"], line["shop"], line["webhook_id"] = head.topic, shop, head.webhook_id
+        line["outcome"] = await self._keep(head, shop, body, fields)
+        return _TAKEN
+
+    def _shop_of(self, head: Head, fields: _Body) -> str:
+        shop = parse_shop(head.shop)
+        for named in (fields.myshopify_domain, fields.shop_domain):
+            if isinstance(named, str) and named.lower() != shop:
+                raise RequestRefused("the body names another shop than the header", status=400)
+        return shop
+
+    async def _keep(self, head: Head, shop: str, body: bytes, fields: _Body) -> str:
+        if head.topic in NOTED_TOPICS:
+            return "noted"
+        event = WebhookEvent(
+            shop=shop,
+            topic=head.topic,
+            webhook_id=head.webhook_id,
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            event_id=head.event_id,
+            triggered_at=parse_moment(head.triggered_at, now=self._door.program.clock.now()),
+            resource_id=_gid(fields.admin_graphql_api_id),
+        )
+        if head.topic in CONTROL_TOPICS:
+            return await self._keep_request(event, body)
+        return await self._door.committer.commit(event)
+
+    async def _keep_request(self, event: WebhookEvent, body: bytes) -> str:
+        if shop_named_in(body) != event.shop:
+            raise RequestRefused("the body does not name the header's shop", status=400)
+        door = self._door
+        kept = await door.committer.run(lambda: door.control_events.accept(event, body))
+        door.worker.wake()
+        return str(kept)
+
+
+def _read(body: bytes) -> _Body:
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise RequestRefused("the body is not a JSON object", status=400) from None
+
+
+def _gid(value: object) -> str | None:
+    if (
+        isinstance(value, str)
+        and len(value) <= _LONGEST_ID
+        and value.isascii()
+        and value.startswith("gid://shopify/")
+    ):
+        return value
+    return None
