@@ -128,7 +128,7 @@ class TestSqlite:
 
     def test_a_writer_waits_its_second_and_says_busy(self, home: Path) -> None:
         engine = open_engine("", home, wait_seconds=1.0)
-        with sqlite3.connect(home / "state.db", isolation_level=None) as other:
+        with contextlib.closing(sqlite3.connect(home / "state.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
             with pytest.raises(StateUnavailable, match="SQLITE_BUSY"):
