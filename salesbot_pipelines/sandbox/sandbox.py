@@ -39,7 +39,7 @@ class Sandbox:
         bulk_rules: BulkRules | None = None,
         remember_bytes: int = 0,
     ) -> None:
-        self.world = world or World(clock)
+        self.world = World(clock) if world is None else world
         self.clock = clock or self.world.clock
         self.engine = Engine(remember_bytes=remember_bytes)
         self.calls = CallLog()
