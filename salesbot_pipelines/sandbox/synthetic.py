@@ -11,7 +11,15 @@ from typing import Any
 from .build_collections import add_collection
 from .build_discounts import add_discount
 from .build_parts import media_image, metafield
-from .build_products import NewVariant, inventory_item, options_of, summarise, variant_node
+from .build_products import (
+    NewVariant,
+    inventory_item,
+    level,
+    options_of,
+    set_quantity,
+    summarise,
+    variant_node,
+)
 from .build_shop import add_location, open_shop
 from .clock import Clock
 from .ids import gid
@@ -26,31 +34,40 @@ _WORDS = ("amber", "brass", "crooked", "dim", "early", "folded", "gilded", "humm
 
 
 class _Rule:
-    """How the products of one synthetic shop follow from their index."""
+    """How the products of one synthetic shop follow from their index.
+
+    Variants and items are forms that are copied and filled in: building each anew would be most of what a page costs.
+    """
 
     def __init__(self, shop: Shop, variants: int, locations: list[int], images: int, metafields: int) -> None:
         self.shop, self.variants, self.locations = shop, variants, locations
         self.images, self.metafields = images, metafields
-
-    def _spec(self, index: int, place: int) -> NewVariant:
-        cents = 500 + (index * 37 + place * 101) % 19_500
-        stock = {location: (index * 7 + place * 3 + n) % 25 for n, location in enumerate(self.locations)}
-        size = _SIZES[place] if place < len(_SIZES) else f"Size {place + 1}"
-        return NewVariant(
-            f"{cents // 100}.{cents % 100:02d}",
-            (size,) if self.variants > 1 else (),
-            sku=f"S-{index:06d}-{place}",
-            compare_at=f"{cents // 100 + 5}.00" if index % 9 == 0 else None,
-            stock=stock,
-            weight=(0.25 + place / 4, "KILOGRAMS"),
-        )
+        self._name = "Size" if variants > 1 else "Title"
+        self._sizes = [_SIZES[n] if n < len(_SIZES) else f"Size {n + 1}" for n in range(variants)]
+        if variants == 1:
+            self._sizes = ["Default Title"]
+        specs = [
+            NewVariant("0.00", (size,), weight=(0.25 + n / 4, "KILOGRAMS")) for n, size in enumerate(self._sizes)
+        ]
+        self._items = [inventory_item(0, 0, spec) for spec in specs]
+        self._forms = [
+            variant_node(0, 0, self._items[n], n + 1, [self._name], "", spec, shop.currency)
+            for n, spec in enumerate(specs)
+        ]
 
     def item(self, flat: int) -> Node:
         index, place = divmod(flat, self.variants)
-        return self._item(flat, self._spec(index, place), _stamp(index))
+        return self._item(index, place, _stamp(index))
 
-    def _item(self, flat: int, spec: NewVariant, at: str) -> Node:
-        return inventory_item(_ITEMS + flat * _STEP, _VARIANTS + flat * _STEP, spec, at)
+    def _item(self, index: int, place: int, at: str) -> Node:
+        flat = index * self.variants + place
+        number, node = _ITEMS + flat * _STEP, self._items[place].copy()
+        node["id"], node["legacyResourceId"] = gid("InventoryItem", number), str(number)
+        node["sku"], node["_variant"], node["updatedAt"] = f"S-{index:06d}-{place}", _VARIANTS + flat * _STEP, at
+        node["measurement"] = {**node["measurement"], "id": gid("InventoryItemMeasurement", number)}
+        first = index * 7 + place * 3
+        node["inventoryLevels"] = [level(number, at_, (first + n) % 25, at) for n, at_ in enumerate(self.locations)]
+        return node
 
     def variant(self, flat: int) -> Node:
         product = self.shop.products.get(_PRODUCTS + flat // self.variants * _STEP)
@@ -58,21 +75,26 @@ class _Rule:
         found: Node = product["variants"][flat % self.variants]
         return found
 
+    def _variant(self, product: int, index: int, place: int, title: str, at: str) -> Node:
+        item, node = self._item(index, place, at), self._forms[place].copy()
+        number, cents = item["_variant"], 500 + (index * 37 + place * 101) % 19_500
+        node["id"], node["legacyResourceId"] = gid("ProductVariant", number), str(number)
+        node["displayName"], node["sku"] = f"{title} - {self._sizes[place]}", item["sku"]
+        node["price"] = f"{cents // 100}.{cents % 100:02d}"
+        node["compareAtPrice"] = f"{cents // 100 + 5}.00" if index % 9 == 0 else None
+        node["updatedAt"], node["inventoryItem"], node["_product"] = at, item, product
+        node["media"], node["metafields"] = [], []
+        set_quantity(node, sum(entry["_quantities"]["available"] for entry in item["inventoryLevels"]))
+        return node
+
     def product(self, index: int) -> Node:
         shop, number = self.shop, _PRODUCTS + index * _STEP
         word, noun = _WORDS[index % len(_WORDS)], _NOUNS[index // 3 % len(_NOUNS)]
         title = f"{word.title()} {noun} {index}"
         handle = f"{word}-{noun.lower()}-{index}"
-        names = ("Size",) if self.variants > 1 else ("Title",)
-        at, variants = _stamp(index), []
-        for place in range(self.variants):
-            flat = index * self.variants + place
-            spec = self._spec(index, place)
-            item = self._item(flat, spec, at)
-            variants.append(
-                variant_node(number, _VARIANTS + flat * _STEP, item, place + 1, names, title, spec, shop.currency)
-            )
-        live = index % 50 != 49
+        at, live = _stamp(index), index % 50 != 49
+        variants = [self._variant(number, index, place, title, at) for place in range(self.variants)]
+        picture = "https://cdn.shopify.com/s/files/1/0001/"
         node: Node = {
             "__typename": "Product",
             "id": gid("Product", number),
@@ -85,7 +107,7 @@ class _Rule:
             "productType": noun,
             "category": None,
             "tags": [word, f"shelf-{index % 10}"],
-            "options": options_of(number, names, variants),
+            "options": options_of(number, [self._name], variants),
             "hasOnlyDefaultVariant": self.variants == 1,
             "isGiftCard": False,
             "requiresSellingPlan": False,
@@ -97,11 +119,7 @@ class _Rule:
             "createdAt": at,
             "updatedAt": at,
             "media": [
-                media_image(
-                    number + n,
-                    f"https://cdn.shopify.com/s/files/1/0001/{number + n}.jpg",
-                    alt=f"{title}, view {n + 1}",
-                )
+                media_image(number + n, f"{picture}{number + n}.jpg", alt=f"{title}, view {n + 1}")
                 for n in range(self.images)
             ],
             "variants": variants,
