@@ -63,9 +63,7 @@ def _tidy(body: Any, scalars: dict[str, dict[str, Any]]) -> Any:
     if "$ref" in tidy:
         tidy["$ref"] = "#/$defs/" + _snake(tidy["$ref"].rpartition("/")[2])
     if "discriminator" in body:
-        tidy["oneOf"] = [part for part in tidy.pop("anyOf") if "$ref" in part]
-        if {"type": "null"} in body["anyOf"]:
-            tidy["oneOf"].append({"type": "null"})
+        tidy["oneOf"] = tidy.pop("anyOf")
     return tidy
 
 

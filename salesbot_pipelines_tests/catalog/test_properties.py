@@ -27,7 +27,7 @@ from salesbot_pipelines_tests.catalog.nodes import publish, raw_levels, raw_prod
 from salesbot_pipelines_tests.catalog.slow_hashes import slow_json
 
 modest = settings(
-    max_examples=120,
+    max_examples=70,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -90,7 +90,7 @@ def test_any_collection_is_published_or_unusable(node, shop):
         assert findings.total
 
 
-@settings(modest, max_examples=250)
+@settings(modest, max_examples=150)
 @given(raw.discounts(), SHOPS)
 def test_any_discount_is_published_or_unusable(node, shop):
     findings = Findings()
@@ -194,7 +194,7 @@ def test_a_discount_does_not_know_the_order_of_what_it_applies_to(node, random):
     assert line(node) == line(shuffled(node, random))
 
 
-@settings(modest, max_examples=25)
+@settings(modest, max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_the_revision_does_not_know_the_order_of_a_catalogue(random):
     nodes = read_json(SAMPLES / "raw_catalog.json")

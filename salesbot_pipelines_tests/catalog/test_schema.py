@@ -1,6 +1,8 @@
 """The schema is the model's, it is checked in, and it says what the agreed contract says."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -25,6 +27,13 @@ def test_the_checked_in_schema_is_up_to_date():
     assert CHECKED_IN.read_text(encoding="utf-8") == schema_text(), (
         f"write {CHECKED_IN.name} again: python -m salesbot_pipelines.catalog.schema prints it"
     )
+
+
+def test_the_module_prints_it():
+    printed = subprocess.run(
+        [sys.executable, "-m", "salesbot_pipelines.catalog.schema"], capture_output=True, check=True, encoding="utf-8"
+    )
+    assert printed.stdout == schema_text()
 
 
 def test_it_is_a_valid_schema_without_words_of_another_dialect():

@@ -88,6 +88,9 @@ def test_templates_may_hold_templates():
         ("a<!-- b", "a<!-- b"),
         ("a<p title='b>c</p>d", "a\nc\nd"),
         ("a<p title='b", "a<p title='b"),
+        ("a<p x='1>2' b", "a\n2' b"),
+        ("a</p x='1>2' b", "a\n2' b"),
+        ("a<b x='>'<i y='>'c", "a''c"),
         ("a<b <c <d", "a<b <c <d"),
         ("a<!", "a<!"),
         ("a</", "a</"),
@@ -160,7 +163,7 @@ PIECES = st.sampled_from(
 MARKUP = st.lists(PIECES | st.text(max_size=3), max_size=25).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(MARKUP)
 def test_any_text_gives_clean_lines(html):
     plain = plain_text(html)
@@ -170,7 +173,7 @@ def test_any_text_gives_clean_lines(html):
         assert not re.search("[\u200b\u2060\ufeff]", line)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(MARKUP)
 def test_the_quick_way_and_the_careful_way_agree(html):
     tags, texts = room._Scanner(html).parts()
@@ -178,7 +181,7 @@ def test_the_quick_way_and_the_careful_way_agree(html):
     assert plain_text(html) == (careful if "<" in html else " ".join(room._clean(html).split()))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(alphabet="abc é&;<>{}\"'", max_size=8), max_size=8))
 def test_no_word_is_lost_between_closed_tags(words):
     def escaped(word):
@@ -209,16 +212,17 @@ def test_no_word_is_lost_between_closed_tags(words):
         *("<p ", "<!-- >", "<noscript>x", "&#9", "<td", "= ", "<a " + "x" * 50),
     ],
 )
-def test_it_takes_linear_time(unit):
+@pytest.mark.parametrize("tail", ["", ">"])
+def test_it_takes_linear_time(unit, tail):
     """Thirty times the text takes thirty times the work, and nine hundred times if it were quadratic."""
 
     def best(repeats):
-        html, times = unit * repeats + ">" * (repeats % 2), []
+        html, times = unit * repeats + tail, []
         for _ in range(3):
             started = time.process_time()
             plain_text(html)
             times.append(time.process_time() - started)
         return min(times)
 
-    small, large = best(1_001), best(30_001)
+    small, large = best(600), best(18_000)
     assert large < 170 * small + 0.05  # a wide margin: the machine may be busy

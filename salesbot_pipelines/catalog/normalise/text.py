@@ -124,14 +124,14 @@ class _Scanner:
     def _markup(self, start: int) -> int:
         """Take what begins with "<" at `start`; return where to go on."""
         html = self._html
+        if start > self._last_bracket:  # no tag can end any more, so none is looked for
+            return self._bracket(start)
         if self._trusts_quotes and (tag := _TAG.match(html, start)):
             return self._tag(tag[1].lower(), tag.end())
         first, second = html[start + 1 : start + 2], html[start + 2 : start + 3]
         is_tag = first in _LETTERS or (first == "/" and second in _LETTERS)
-        if start > self._last_bracket or not (is_tag or first in ("!", "?", "/")):
-            self._texts.append("<")
-            self._tags.append("")
-            return start + 1
+        if not (is_tag or first in ("!", "?", "/")):
+            return self._bracket(start)
         if not is_tag:
             return self._comment(start)
         # It has no end outside quotes: from here on the first bracket ends a tag, or a long text would be read again
@@ -141,6 +141,11 @@ class _Scanner:
         name = _NAME.match(html, start + 1, end)
         assert name is not None
         return self._tag(name[0].lower(), end + 1)
+
+    def _bracket(self, start: int) -> int:
+        self._texts.append("<")
+        self._tags.append("")
+        return start + 1
 
     def _comment(self, start: int) -> int:
         if self._html.startswith("<!--", start) and "-->" not in self._unclosed:
