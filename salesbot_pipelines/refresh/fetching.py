@@ -54,7 +54,7 @@ def fetch(
         reading=Reading(
             api_version=snapshot.api_version,
             fetched_at=snapshot.fetched_at,
-            method=snapshot.method,
+            method="bulk" if snapshot.method == "bulk" else "paged",
             omissions=tuple(snapshot.omissions),
         ),
         calls=Calls(
