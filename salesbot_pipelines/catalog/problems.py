@@ -65,9 +65,19 @@ class Reading:
     unusable_products: int = 0
 
     @property
+    def products_before(self) -> int:
+        """Products in the last document; none before the first."""
+        return (self.counts_before or {}).get("products", 0)
+
+    @property
+    def products_lost(self) -> int:
+        """Products of the last document that the new one lacks; at least as many as it is shorter."""
+        return max(self.lost_ids, self.products_before - self.counts_published.get("products", 0))
+
+    @property
     def is_loss_proved(self) -> bool:
         """Whether every lost product was asked for by id, and none could still be sold."""
-        return self.lost_ids_checked >= self.lost_ids and not self.lost_ids_still_there
+        return self.lost_ids_checked >= self.products_lost and not self.lost_ids_still_there
 
 
 def problems(reading: Reading, rules: Rules) -> list[Problem]:
@@ -150,7 +160,7 @@ def _duplicates(reading: Reading) -> Iterator[Problem]:
 
 
 def _no_products(reading: Reading) -> Iterator[Problem]:
-    before = (reading.counts_before or {}).get("products", 0)
+    before = reading.products_before
     if before == 0 or reading.counts_published.get("products", 0) > 0 or reading.is_loss_proved:
         return
     counted = reading.counts_end.get("products")
@@ -165,8 +175,7 @@ def _no_products(reading: Reading) -> Iterator[Problem]:
 
 
 def _loss(reading: Reading, rules: Rules) -> Iterator[Problem]:
-    before = (reading.counts_before or {}).get("products", 0)
-    lost = reading.lost_ids
+    before, lost = reading.products_before, reading.products_lost
     if lost < rules.min_loss or lost * 100 <= before * rules.max_loss_percent or reading.is_loss_proved:
         return
     still_there = len(reading.lost_ids_still_there)

@@ -163,8 +163,11 @@ GONE = {
 )
 def test_a_loss_beyond_the_share_and_the_least_number_is_refused(lost, before, percent, least, is_fine):
     rules = Rules(max_loss_percent=percent, min_loss=least)
-    found = codes(rules, counts_before={"products": before}, lost_ids=lost)
-    assert found == ([] if is_fine else ["loss"])
+    told = codes(rules, counts_before={"products": before}, counts_published={"products": before}, lost_ids=lost)
+    assert told == ([] if is_fine else ["loss"])
+    left = {"products": before - lost}
+    counted = codes(rules, counts_before={"products": before}, counts_published=left, counts_end={"products": 10})
+    assert [code for code in counted if code != "no_products"] == ([] if is_fine else ["loss"])
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,16 @@ def test_a_loss_names_its_numbers_and_its_proof():
 def test_the_first_document_has_nothing_to_lose():
     assert codes(counts_before=None, lost_ids=0) == []
     assert codes(counts_before={}, counts_published={"products": 0}) == []
+    assert codes(Rules(max_loss_percent=0, min_loss=0), counts_published={"products": 0}) == []
+
+
+def test_ids_that_were_not_looked_up_prove_nothing():
+    shorter = {"counts_before": {"products": 100}, "counts_published": {"products": 60}}
+    assert codes(**shorter) == ["loss"]
+    assert codes(**shorter, lost_ids=2, lost_ids_checked=2) == ["loss"]
+    assert codes(**shorter, lost_ids=40, lost_ids_checked=40) == []
+    emptied = {"counts_before": {"products": 2}, "counts_published": {"products": 0}, "counts_end": {"products": 10}}
+    assert codes(**emptied) == ["no_products"]
 
 
 @pytest.mark.parametrize("end", [{"products": 5}, {"products": None}, {}])
