@@ -6,7 +6,7 @@ memory than ten. Times of change do not count, because the hashes leave them out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,14 +58,18 @@ def walk_changes(old: Iterable[Row], new: Iterable[Row]) -> Iterator[Change]:
             before, after = next(olds, None), next(news, None)
 
 
-def changes(old: Iterable[Row], new: Iterable[Row], *, samples: int = 20) -> Changes:
-    """Count the changes, and keep the first `samples` of each kind."""
+def changes(
+    old: Iterable[Row], new: Iterable[Row], *, samples: int = 20, note: Callable[[Change], None] | None = None
+) -> Changes:
+    """Count the changes, and keep the first `samples` of each kind; `note` is told of every one."""
     counts: dict[Kind, int] = {"added": 0, "changed": 0, "removed": 0}
     kept = []
     for change in walk_changes(old, new):
         if counts[change.kind] < samples:
             kept.append(change)
         counts[change.kind] += 1
+        if note is not None:
+            note(change)
     return Changes(counts["added"], counts["changed"], counts["removed"], tuple(kept))
 
 

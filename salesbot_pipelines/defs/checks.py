@@ -79,7 +79,6 @@ def fleet_metadata(table: pd.DataFrame) -> dict[str, Any]:
         "parked": int(table["parked"].sum()),
         "needs_reauth": int((table["status"] == "needs_reauth").sum()),
         "megabytes": round(float(table["bytes"].sum()) / 1e6, 3),
-        "drift": int(table["drift"].sum()),
         "table": dg.MetadataValue.md(
             table.head(_MOST_ROWS).to_markdown(index=False) if len(table) else "no shop yet"
         ),

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from salesbot_pipelines.refresh.outcome import Outcome, Status
+from salesbot_pipelines.spaces.keys import ShopKeys
 
 _MOST_NAMED = 20
 
@@ -67,35 +68,44 @@ def materialisations(outcome: Outcome, selected: Collection[str]) -> Iterator[dg
 
 
 def _facts_by_asset(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    """Give each asset's metadata; the UI shows the first five entries where it shows few."""
     counts = outcome.counts
     changes = outcome.changes
-    common: dict[str, Any] = {"status": outcome.status.value, "trigger": outcome.trigger}
+    keys = ShopKeys(outcome.owner, outcome.shop)
+    common: dict[str, Any] = {}
     if outcome.fetched_at is not None:
         common["fetched_at"] = dg.MetadataValue.timestamp(outcome.fetched_at)
+    common |= {"status": outcome.status.value, "trigger": outcome.trigger}
     raw = {
         "calls": outcome.calls.calls,
         "points": round(outcome.calls.points),
         "throttled": outcome.calls.throttled,
         "waited_seconds": round(outcome.calls.waited_seconds, 1),
-        "fetch_seconds": round(outcome.seconds.get("fetch", 0.0), 2),
         **common,
     }
-    products: dict[str, Any] = {
-        "products": counts.get("products", 0),
-        "variants": counts.get("variants", 0),
-        "dagster/partition_row_count": counts.get("products", 0),
-    }
+    held = {"products": counts.get("products", 0), "variants": counts.get("variants", 0)}
+    products: dict[str, Any] = dict(held)
     if changes is not None:
-        products |= {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
+        products |= {"changed": changes.changed, "added": changes.added, "removed": changes.removed}
         products["what changed"] = dg.MetadataValue.md(changes_table(outcome))
+    elif outcome.status is Status.UNCHANGED:
+        products |= {"changed": 0, "added": 0, "removed": 0}
+    products["dagster/partition_row_count"] = counts.get("products", 0)
+    products["uri"] = _uri(outcome, keys.products)
+    if outcome.drift is not None:
+        # Changes that no event told of: what the webhooks missed since the last refresh.
+        products["drift"] = outcome.drift
+    if outcome.subscriptions:
+        raw["subscriptions"] = outcome.subscriptions
     document: dict[str, Any] = {
-        "products": counts.get("products", 0),
+        **held,
         "bytes": outcome.document_bytes,
         "omissions": len(outcome.omissions),
+        **common,
         "revision": outcome.revision,
         "feed_uri": outcome.document_uri,
-        "complete": not outcome.omissions,
-        "seconds": round(outcome.total_seconds, 2),
+        "manifest_uri": _uri(outcome, keys.manifest),
+        **{f"{phase}_seconds": round(seconds, 2) for phase, seconds in outcome.seconds.items()},
     }
     if outcome.omissions:
         document["what is missing"] = dg.MetadataValue.md(omissions_table(outcome))
@@ -105,15 +115,22 @@ def _facts_by_asset(outcome: Outcome) -> dict[str, dict[str, Any]]:
         "discounts": {
             "discounts": counts.get("discounts", 0),
             "dagster/partition_row_count": counts.get("discounts", 0),
+            "uri": _uri(outcome, keys.discounts),
             **common,
         },
         "collections": {
             "collections": counts.get("collections", 0),
             "dagster/partition_row_count": counts.get("collections", 0),
+            "uri": _uri(outcome, keys.collections),
             **common,
         },
-        "shopify_data": {**document, **common},
+        "shopify_data": document,
     }
+
+
+def _uri(outcome: Outcome, key: str) -> str:
+    """Name another object of the shop: all lie in the store where the document lies."""
+    return outcome.document_uri.removesuffix(ShopKeys(outcome.owner, outcome.shop).document) + key
 
 
 def changes_table(outcome: Outcome) -> str:
@@ -163,8 +180,10 @@ class Report:
         self._done += 1
         place = f"{self._done}/{self._total}"
         if outcome.error is not None:
-            self._failures[outcome.shop] = outcome.error.public_text
-            self._log.error(f"[{outcome.shop}] {place} failed: {outcome.error.public_text}")
+            text = outcome.error.public_text
+            # Most texts name their shop; one of the database does not.
+            self._failures[outcome.shop] = text if outcome.shop in text else f"{outcome.shop}: {text}"
+            self._log.error(f"[{outcome.shop}] {place} failed: {text}")
             return
         counts = ", ".join(f"{value:,} {name}" for name, value in outcome.counts.items())
         text = f"[{outcome.shop}] {place} {outcome.status.value}: {counts or 'nothing to do'}"

@@ -28,7 +28,7 @@ class ShopRow:
 
     COLUMNS: ClassVar[list[str]] = [
         "shop", "status", "published", "hours", "products", "variants", "collections", "discounts", "bytes",
-        "omissions", "attempts", "parked", "drift", "last_error",
+        "omissions", "attempts", "parked", "last_error",
     ]  # fmt: skip
 
     shop: str
@@ -42,7 +42,6 @@ class ShopRow:
     attempts: int
     parked: bool
     last_error: str
-    drift: int
 
     @property
     def published(self) -> bool:
@@ -88,7 +87,6 @@ class ShopRow:
             self.omissions,
             self.attempts,
             self.parked,
-            self.drift,
             self.last_error[:120],
         ]
 
@@ -132,5 +130,4 @@ def _row(install: Install, status: WorkStatus | None, manifest: Manifest | None,
         attempts=status.attempts if status else 0,
         parked=bool(status and status.parked),
         last_error=(status.last_error or "") if status else "",
-        drift=0,
     )

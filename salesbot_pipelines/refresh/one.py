@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from salesbot_pipelines.catalog.changes import Changes, changes
+from salesbot_pipelines.catalog.changes import Change, Changes, changes
 from salesbot_pipelines.catalog.model import Generator
 from salesbot_pipelines.catalog.problems import Rules
-from salesbot_pipelines.errors import RawMissing
+from salesbot_pipelines.errors import RawMissing, ShopifyError
 from salesbot_pipelines.refresh.assembly import Assembled, Assembly, Reading
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.credentials import InstallTokens
@@ -24,11 +25,15 @@ from salesbot_pipelines.refresh.publishing import Publishing, Standing
 from salesbot_pipelines.refresh.rawfiles import RawFile
 from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.snapshot import ENTITIES, still_there
+from salesbot_pipelines.shopify.webhooks import reconcile_subscriptions
 from salesbot_pipelines.spaces.keys import ShopKeys
+from salesbot_pipelines.state.explaining import SeenEvents, events_since
 from salesbot_pipelines.state.installs import Install
 
 if TYPE_CHECKING:
     from salesbot_pipelines.refresh.use_case import Refresh
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -49,6 +54,8 @@ class OneRefresh:
         self._publishing = Publishing(use_case.store, self._keys, guard)
         self._generator = Generator(name="salesbot_pipelines", run_id=batch.run_id, version=use_case.version)
         self._seconds: dict[str, float] = {}
+        self._drift: int | None = None
+        self._subscriptions = ""
         self.began_to_publish = False
         self.tokens = InstallTokens(
             install.shop,
@@ -68,6 +75,7 @@ class OneRefresh:
                 namespaces=self._use_case.settings.metafield_namespaces,
                 progress=self._progress,
             )
+            self._reconcile_subscriptions(fetched.client)
         assembled = self._assembled(fetched.raw, fetched.reading)
         with self._timed("publish"):
             standing = self._publishing.look(ENTITIES)
@@ -178,19 +186,57 @@ class OneRefresh:
             omissions=tuple(assembled.source.omissions),
             findings=assembled.findings,
             changes=change,
+            drift=self._drift,
+            subscriptions=self._subscriptions,
             calls=calls or Calls(),
             seconds=self._seconds,
         )
 
+    def _reconcile_subscriptions(self, client: AdminClient) -> None:
+        """Mend the shop's webhook subscriptions once a day: Shopify removes those that failed for some hours.
+
+        A refresh does not fail for it; what is wrong is logged and shown.
+        """
+        address = self._use_case.settings.shopify.webhook_address
+        if not address or self._batch.trigger != "schedule":
+            return
+        try:
+            done = reconcile_subscriptions(client, address)
+        except ShopifyError as error:
+            self._subscriptions = f"not looked at: {error.public_text}"
+            _log.warning("[%s] subscriptions: %s", self._install.shop, error.public_text)
+            return
+        counts = {name: len(getattr(done, name)) for name in ("kept", "created", "updated", "removed", "refused")}
+        self._subscriptions = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
     def _changes(self, standing: Standing, assembled: Assembled) -> Changes | None:
-        """Compare with what is published; None when that is not whole enough to compare with."""
+        """Compare with what is published; None when that is not whole enough to compare with.
+
+        The daily refresh also counts the changes that no event told of: drift is what webhooks missed.
+        """
         manifest = standing.manifest
         if manifest is None:
             return changes(iter(()), rows(made_products(assembled.products.path)))
         if not standing.holds(manifest.objects["products"]):
             return None
         before = stored_products(self._use_case.store, self._keys.products)
-        return changes(rows(before), rows(made_products(assembled.products.path)))
+        seen = self._events_seen()
+        unexplained: list[str] = []
+
+        def note(change: Change) -> None:
+            if seen is not None and not seen.explains(f"gid://shopify/Product/{change.legacy_id}"):
+                unexplained.append(change.legacy_id)
+
+        found = changes(rows(before), rows(made_products(assembled.products.path)), note=note)
+        self._drift = None if seen is None else len(unexplained)
+        return found
+
+    def _events_seen(self) -> SeenEvents | None:
+        """Give the events since the last refresh began; None where drift is not measured."""
+        status = self._use_case.work.status(self._install.shop)
+        if self._batch.trigger != "schedule" or status.last_fetched_at is None:
+            return None
+        return events_since(self._use_case.engine, self._install.shop, status.last_fetched_at)
 
     def _rules(self) -> Rules:
         return Rules(max_loss_percent=self._use_case.settings.max_loss_percent)

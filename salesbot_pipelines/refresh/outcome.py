@@ -53,6 +53,10 @@ class Outcome:
     omissions: tuple[Omission, ...] = ()
     findings: tuple[Omission, ...] = ()
     changes: Changes | None = None
+    drift: int | None = None
+    """Products that changed since the last refresh though no event told of it; None where that was not measured."""
+    subscriptions: str = ""
+    """What the daily look at the webhook subscriptions found."""
     calls: Calls = field(default_factory=Calls)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Duration by phase: fetch, normalise, publish."""

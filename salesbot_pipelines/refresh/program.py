@@ -99,7 +99,14 @@ def open_program(
     store = open_store(settings, on_request=on_request)
     http = http_client(settings)
     refresh = Refresh(
-        settings=settings, installs=installs, work=work, store=store, http=http, clock=clock, version=version()
+        settings=settings,
+        engine=engine,
+        installs=installs,
+        work=work,
+        store=store,
+        http=http,
+        clock=clock,
+        version=version(),
     )
     return Program(
         settings=settings,

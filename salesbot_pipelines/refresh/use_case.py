@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 import httpx
+from sqlalchemy import Engine
 
 from salesbot_pipelines.errors import (
     AccessRevoked,
@@ -54,6 +55,7 @@ class Refresh:
     """The use case with what it needs; one value serves any number of shops and threads."""
 
     settings: Settings
+    engine: Engine
     installs: Installs
     work: ShopWork
     store: ObjectStore

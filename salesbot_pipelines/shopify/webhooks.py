@@ -70,7 +70,11 @@ SUBSCRIBED = (*_ORDINARY, "app/uninstalled", "app/scopes_update")
 
 # Small payloads, for they are only hints; updated_at must be there, or changes of other fields would not be sent.
 _FIELDS: Mapping[str, list[str]] = MappingProxyType(
-    {f"{kind}/{verb}": ["id", "updated_at"] for kind in ("products", "collections") for verb in ("create", "update")}
+    {
+        f"{kind}/{verb}": ["id", "admin_graphql_api_id", "updated_at"]
+        for kind in ("products", "collections")
+        for verb in ("create", "update")
+    }
 )
 
 _CLASSIC, _EVENTS = "x-shopify-", "shopify-"
