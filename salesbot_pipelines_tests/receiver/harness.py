@@ -197,7 +197,7 @@ def receiver(home: Path, **more: str) -> Iterator[Receiver]:
         server = DoorServer(door, "127.0.0.1", 0)
         with (
             running(server, listener) as port,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=15) as http,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False, timeout=15) as http,
         ):
             yield Receiver(door, port, clock, log, http)
     journal.close()
