@@ -24,7 +24,7 @@ demo: $(READY)  ## the main job with no account: sandbox, refresh, Dagster UI (O
 	@$(RUN) salesbot demo $(if $(ONCE),--once,)
 
 test: $(READY)  ## every test a checkout can run, on WORKERS processes (2)
-	@$(RUN) python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+	@$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 check: $(READY)  ## style, types and the floors
 	@$(RUN) ruff check .
