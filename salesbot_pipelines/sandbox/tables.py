@@ -130,8 +130,7 @@ class GeneratedTable:
 
     def scan(self, above: int, below: int) -> Iterator[Node]:
         changed, make, first, step = self._changed, self._make, self._first, self._step
-        start = 0 if above < first else (above - first) // step + 1
-        stop = min(self._size, max(0, -(-(below - first) // step)))
+        start, stop = self._indices(above, below)
         if not changed:
             yield from map(make, range(start, stop))
         else:
@@ -143,8 +142,12 @@ class GeneratedTable:
         yield from self._later.scan(above, below)
 
     def count(self, above: int, below: int) -> int:
+        start, stop = self._indices(above, below)
+        gone = bisect_right(self._gone, below - 1) - bisect_right(self._gone, above)
+        return max(0, stop - start) - max(0, gone) + self._later.count(above, below)
+
+    def _indices(self, above: int, below: int) -> tuple[int, int]:
+        """Return the half-open range of indices whose numbers lie between."""
         first, step = self._first, self._step
         start = 0 if above < first else (above - first) // step + 1
-        stop = min(self._size, max(0, -(-(below - first) // step)))
-        gone = bisect_right(self._gone, below - 1) - bisect_right(self._gone, above)
-        return max(0, stop - start) - gone + self._later.count(above, below)
+        return start, min(self._size, max(0, -(-(below - first) // step)))
