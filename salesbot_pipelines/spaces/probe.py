@@ -7,26 +7,16 @@ found. Publishing itself does not belong here.
 from __future__ import annotations
 
 import stat
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-import botocore
-
-from salesbot_pipelines.errors import StoreError, StoreRefused
+from salesbot_pipelines.errors import StoreError
 from salesbot_pipelines.spaces.conditions import check_conditions
 from salesbot_pipelines.spaces.keys import probe_key
 from salesbot_pipelines.spaces.local import LocalStore
-from salesbot_pipelines.spaces.s3 import SpacesStore
-from salesbot_pipelines.spaces.s3_errors import errors_as_ours
 from salesbot_pipelines.spaces.store import ObjectStore
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 __all__ = ["Finding", "ProbeReport", "probe"]
 
@@ -34,9 +24,6 @@ Level = Literal["ok", "warning", "failure"]
 
 # Bytes that text, line ends or chunk framing would change, and more than one buffer of them.
 _CONTENT = bytes(range(256)) * 64 + "\r\n0\r\n\r\nžluťoučký".encode()
-# A signature older than 15 minutes is refused: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_CLOCK_WARNING_SECONDS = 60
-_CLOCK_FAILURE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -47,6 +34,9 @@ class Finding:
     level: Level
     text: str
     fix: str = ""
+
+
+Look = Callable[[], Finding]
 
 
 @dataclass(frozen=True)
@@ -76,23 +66,14 @@ def probe(store: ObjectStore, *, now: Callable[[], datetime] = _utc_now) -> Prob
     key = probe_key()
     findings = [_finding("write", lambda: _write(store, key))]
     if findings[0].level == "ok":
-        findings += [
-            _finding("read", lambda: _read(store, key)),
-            _finding("conditions", lambda: _conditions(store)),
-        ]
-        if isinstance(store, SpacesStore):
-            findings += [
-                _finding("privacy", lambda: _anonymous(store, key)),
-                _finding("clock", lambda: _clock(store, key, now)),
-                _place(store),
-            ]
-        elif isinstance(store, LocalStore):
-            findings.append(_finding("privacy", lambda: _modes(store, key)))
+        findings.append(_finding("read", lambda: _read(store, key)))
+        looks = _looks_at_folder(store, key) if isinstance(store, LocalStore) else _looks_at_spaces(store, key, now)
+        findings += [_finding(name, look) for name, look in looks.items()]
         findings.append(_finding("delete", lambda: _delete(store, key)))
     return ProbeReport(store.url, tuple(findings))
 
 
-def _finding(name: str, look: Callable[[], Finding]) -> Finding:
+def _finding(name: str, look: Look) -> Finding:
     try:
         return look()
     except StoreError as error:
@@ -115,8 +96,27 @@ def _read(store: ObjectStore, key: str) -> Finding:
     return Finding("read", "ok", "the same bytes and metadata come back")
 
 
+def _looks_at_folder(store: LocalStore, key: str) -> dict[str, Look]:
+    return {"conditions": lambda: _conditions(store), "privacy": lambda: _modes(store, key)}
+
+
+def _looks_at_spaces(store: ObjectStore, key: str, now: Callable[[], datetime]) -> dict[str, Look]:
+    # Here, because boto3 takes a third of a second to import and the local folder does not need it.
+    from salesbot_pipelines.spaces import probe_s3
+    from salesbot_pipelines.spaces.s3 import SpacesStore
+
+    if not isinstance(store, SpacesStore):
+        return {"conditions": lambda: _conditions(store)}
+    return {
+        "conditions": lambda: _conditions(store.trusting()),
+        "privacy": lambda: probe_s3.anonymous_read(store, key),
+        "clock": lambda: probe_s3.clock(store, key, now),
+        "place": lambda: probe_s3.place(store),
+    }
+
+
 def _conditions(store: ObjectStore) -> Finding:
-    found = check_conditions(store.trusting() if isinstance(store, SpacesStore) else store)
+    found = check_conditions(store)
     if found.all:
         return Finding("conditions", "ok", "conditional writes are enforced")
     missing = " and ".join(
@@ -130,42 +130,6 @@ def _conditions(store: ObjectStore) -> Finding:
         f"{missing} not enforced: only the shop's lease keeps two writers apart",
         "nothing to do while one database serves all workers; else ask the store's support",
     )
-
-
-def _anonymous(store: SpacesStore, key: str) -> Finding:
-    try:
-        with _unsigned(store.client), errors_as_ours("GET without a key", key):
-            store.client.get_object(Bucket=store.bucket, Key=key)["Body"].close()
-    except StoreRefused:
-        return Finding("privacy", "ok", "objects cannot be read without a key")
-    return Finding(
-        "privacy",
-        "failure",
-        "anybody can read the objects",
-        "make the bucket private: remove its bucket policy and its public access",
-    )
-
-
-def _clock(store: SpacesStore, key: str, now: Callable[[], datetime]) -> Finding:
-    with errors_as_ours("HEAD", key):
-        answer = store.client.head_object(Bucket=store.bucket, Key=key)
-    sent = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-    with suppress(ValueError):
-        # The header has whole seconds, cut off: half a second is the best guess of the rest.
-        off = round((now() - parsedate_to_datetime(sent)).total_seconds() - 0.5)
-        text = f"this machine's clock is {abs(off)} s {'ahead of' if off > 0 else 'behind'} the store's"
-        if abs(off) > _CLOCK_FAILURE_SECONDS:
-            return Finding("clock", "failure", text, "set the clock: signatures are refused after 15 minutes")
-        if abs(off) > _CLOCK_WARNING_SECONDS:
-            return Finding("clock", "warning", text, "let NTP set the clock")
-        return Finding("clock", "ok", text)
-    return Finding("clock", "warning", "the store does not tell its time", "compare the clock by hand")
-
-
-def _place(store: SpacesStore) -> Finding:
-    s3: dict[str, Any] = getattr(store.client.meta.config, "s3", None) or {}
-    style = s3.get("addressing_style", "auto")
-    return Finding("place", "ok", f"region {store.client.meta.region_name}, {style} addressing")
 
 
 def _modes(store: LocalStore, key: str) -> Finding:
@@ -187,18 +151,3 @@ def _delete(store: ObjectStore, key: str) -> Finding:
             "delete", "failure", "an object is still there after its deletion", "give the key delete rights"
         )
     return Finding("delete", "ok", "the object can be deleted")
-
-
-@contextmanager
-def _unsigned(client: S3Client) -> Iterator[None]:
-    """Send this thread's GETs without a signature; other threads share the client and stay signed."""
-    here = threading.get_ident()
-
-    def choose(**_: object) -> Any:
-        return botocore.UNSIGNED if threading.get_ident() == here else None
-
-    client.meta.events.register_first("choose-signer.s3.GetObject", choose)
-    try:
-        yield
-    finally:
-        client.meta.events.unregister("choose-signer.s3.GetObject", choose)

@@ -6,6 +6,7 @@ The unknown outcome is the heart of it: a PUT that was stored although its answe
 from __future__ import annotations
 
 import hashlib
+import resource
 import socket
 from collections.abc import Callable
 
@@ -149,6 +150,22 @@ def test_a_body_that_is_always_cut_or_damaged_is_never_seen(
     with pytest.raises(StoreUnavailable), store.open(key):
         pytest.fail("not one byte may be seen")
     assert stub.verbs().count("GET") == 6
+
+
+@pytest.mark.parametrize("limit", [1_200_000, 2_000_000], ids=["in the middle", "at the last byte"])
+def test_a_full_temporary_folder_is_retryable(stub: StubS3, stub_store: StubStore, key: str, limit: int) -> None:
+    """A limit on the size of files stands in for the full disk that `open` keeps the object on."""
+    store = stub_store()
+    store.put(key, b"x" * 2_000_001, content_type=JSON)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(StoreUnavailable), store.open(key):
+            pytest.fail("it cannot be kept")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with store.open(key) as file:
+        assert len(file.read()) == 2_000_001
 
 
 def test_an_object_of_another_program_is_checked_by_its_length(stub: StubS3, stub_store: StubStore, key: str) -> None:

@@ -169,12 +169,13 @@ def test_the_settings_choose_the_store(tmp_path: Path) -> None:
     assert open_store(load_settings(spaces)).client is store.client
 
 
-def test_the_local_store_does_not_import_boto3() -> None:
+def test_the_local_store_does_not_import_boto3(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from salesbot_pipelines.settings import load_settings\n"
         "from salesbot_pipelines.spaces.open import open_store\n"
-        "open_store(load_settings({}))\n"
+        "from salesbot_pipelines.spaces.probe import probe\n"
+        "probe(open_store(load_settings({'SALESBOT_HOME': sys.argv[1]})))\n"
         "sys.exit('boto3' in sys.modules)\n"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0
