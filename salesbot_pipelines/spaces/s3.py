@@ -17,7 +17,7 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -116,21 +116,17 @@ class SpacesStore:
         return _info(key, answer["ContentLength"], answer["ETag"], answer["Metadata"])
 
     def read(self, key: str) -> bytes:
-        target = BytesIO()
-        self._download(key, target)
-        return target.getvalue()
+        return cast(BytesIO, self._download(key, BytesIO)).getvalue()
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
         """Fetch the object into a private temporary file first, so that no unchecked byte is ever read."""
-        target = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
+        file = self._download(key, _temporary_file)
         try:
-            self._download(key, target)
-            target.seek(0)
-            yield target
+            file.seek(0)
+            yield file
         finally:
-            with suppress(OSError):  # on a full disk it fails a second time; the file is gone all the same
-                target.close()
+            _close(file)
 
     def put(
         self,
@@ -224,20 +220,22 @@ class SpacesStore:
         elif current is None or current.etag != condition.etag:
             raise PreconditionFailed(f"{key} is no longer the object that was seen", key=key)
 
-    def _download(self, key: str, target: BinaryIO) -> None:
-        """Fetch the whole object, again when it arrives cut or damaged."""
-        for attempt in range(1, _DOWNLOAD_ATTEMPTS + 1):
+    def _download(self, key: str, make_target: Callable[[], BinaryIO]) -> BinaryIO:
+        """Fetch the whole object into a new target, again when it arrives cut or damaged."""
+        attempt = 1
+        while True:
             self._begin("GET", key)
-            target.seek(0)
-            target.truncate()
+            target = make_target()
             try:
                 with errors_as_ours("GET", key):
-                    return _receive(key, self.client.get_object(Bucket=self.bucket, Key=key), target)
-            except StoreUnavailable:
-                if attempt == _DOWNLOAD_ATTEMPTS:
+                    _receive(key, self.client.get_object(Bucket=self.bucket, Key=key), target)
+                return target
+            except StoreError as error:
+                _close(target)
+                if attempt == _DOWNLOAD_ATTEMPTS or not error.retryable:
                     raise
                 log.warning("GET %s: attempt %d gave no whole object, again", key, attempt)
-        return None
+                attempt += 1
 
     def _begin(self, verb: str, key: str) -> None:
         check_key(key)
@@ -262,6 +260,15 @@ def _keep(key: str, chunk: bytes, target: BinaryIO) -> None:
         target.flush()
     except OSError as error:  # the temporary folder is full
         raise StoreUnavailable(f"GET {key}: cannot keep it here ({error.strerror})", key=key) from error
+
+
+def _temporary_file() -> BinaryIO:
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
+
+
+def _close(file: BinaryIO) -> None:
+    with suppress(OSError):  # on a full disk the rest of its buffer fails once more; the file is gone all the same
+        file.close()
 
 
 @contextmanager
