@@ -89,8 +89,9 @@ class Pacer:
             return 0.0
         # More than the bucket holds never comes: such a call goes out at a full bucket, and Shopify itself refuses
         # it.
-        needed = min(points + self._margin + _SLACK, 0.95 * bucket.maximum)
-        return (max(points, needed) - self._available(self._foreign_rate)) / self._speed(self._foreign_rate)
+        needed = max(points, min(points + self._margin + _SLACK, 0.95 * bucket.maximum))
+        available = self._available(self._foreign_rate)
+        return (min(needed, bucket.maximum) - available) / self._speed(self._foreign_rate)
 
     def _available(self, foreign_rate: float) -> float:
         """Shopify counted before we read its answer, so on our account this is never too high."""

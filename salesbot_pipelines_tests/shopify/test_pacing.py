@@ -72,6 +72,16 @@ def test_every_point_is_used_and_nothing_is_throttled() -> None:
     assert shop.spilled < 100
 
 
+@pytest.mark.parametrize("points", [1999.5, 2000, 2001, 5000])
+def test_a_call_dearer_than_the_bucket_goes_out_when_the_bucket_is_full(points: float) -> None:
+    """Shopify itself refuses it then; waiting for more points than the bucket holds would never end."""
+    clock = FakeClock()
+    pacer = Pacer(clock)
+    pacer.settle(pacer.reserve(10), Bucket(2000, 500, 100))
+    pacer.settle(pacer.reserve(points), None)
+    assert clock.seconds == pytest.approx(15, abs=0.1)
+
+
 @pytest.mark.parametrize(("maximum", "rate"), [(1000, 50), (4000, 200), (20000, 1000), (40000, 2000), (900, 100)])
 def test_any_bucket_is_read_off_the_answers(maximum: float, rate: float) -> None:
     shop = Shop(FakeClock(), maximum=maximum, rate=rate)
@@ -113,6 +123,15 @@ def test_an_answer_without_prices_does_not_stop_the_reading() -> None:
     for _ in range(5):
         client.execute(LIST, {"first": 250})
     assert clock.seconds == 0
+
+
+def test_a_call_dearer_than_the_bucket_goes_out_at_a_full_one() -> None:
+    """It never gets enough points: Shopify itself has to say so."""
+    clock = FakeClock()
+    pacer = Pacer(clock)
+    pacer.settle(pacer.reserve(10), Bucket(2000, 100, 100))
+    pacer.reserve(5000)
+    assert clock.seconds == pytest.approx(19, abs=0.1)
 
 
 def test_a_failed_call_gives_its_reservation_back() -> None:
