@@ -85,10 +85,14 @@ class Receiver:
         content, headers = delivery(body, **options)
         return self.http.post("/shopify/webhook", content=content, headers=headers)
 
-    def lines(self, event: str = "request") -> list[dict[str, Any]]:
-        """Return the log's lines of a kind so far."""
-        self.door.journal.flush()
-        return [line for line in map(json.loads, self.log.getvalue().splitlines()) if line["event"] == event]
+    def lines(self, event: str = "request", *, seconds: float = 5.0) -> list[dict[str, Any]]:
+        """Return the log's lines of a kind so far, at least one: a line is written after its answer was sent."""
+
+        def found() -> list[dict[str, Any]]:
+            self.door.journal.flush()
+            return [line for line in map(json.loads, self.log.getvalue().splitlines()) if line["event"] == event]
+
+        return self.wait_until(found, seconds)
 
     def rows(self, *names: str) -> dict[str, list[tuple]]:
         """Return every row of the database, or of the tables named."""

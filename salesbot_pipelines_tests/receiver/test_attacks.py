@@ -36,7 +36,7 @@ def _nothing_is_left(quiet_door):
     before, written = quiet_door.rows(), len(quiet_door.log.getvalue())
     yield
     assert quiet_door.rows() == before
-    quiet_door.lines()
+    quiet_door.door.journal.flush()
     log = quiet_door.log.getvalue()[written:].decode()
     assert PAYLOAD not in log
     assert API_SECRET not in log
@@ -275,7 +275,7 @@ def test_a_hundred_megabytes(quiet_door):
         0.2,
     )
     assert chunked.status in (413, 0)  # 0: the answer was overtaken by the end of the connection
-    assert quiet_door.lines()[-1]["status"] == 413
+    assert [line["status"] for line in quiet_door.lines()].count(413) >= 1
 
 
 def test_a_lie_about_the_length(quiet_door):

@@ -321,5 +321,6 @@ def test_a_static_token_is_probed_too(door):
     door.connect()
     request(door, "app/uninstalled")
     # Nobody answers at that address, so nothing is decided.
-    door.wait_until(lambda: door.lines("control"), seconds=30)
+    [line] = door.lines("control", seconds=30)
+    assert line["outcome"] == "later"
     assert door.installs.require(SHOP).status == "installed"
