@@ -87,9 +87,12 @@ class Refresh:
             with self._folder(lease) as folder:
                 one = OneRefresh(self, install, batch, guard, folder, progress)
                 return one.from_raw() if batch.from_raw else one.from_shopify()
-        except LeaseLost:
+        except LeaseLost as lost:
             # The shop is another run's now, or nobody asked for the rest: there is nothing to note against it.
-            self.work.release(guard.lease)
+            if one is None or not one.began_to_publish:
+                self.work.release(guard.lease)
+            else:
+                self.work.failed(guard.lease, lost.public_text, retryable=True)
             raise
         except SalesbotError as error:
             self._note_failure(guard.lease, error, one)
