@@ -56,8 +56,8 @@ _BY_STATUS: dict[int, Refusal] = {
         Refusal(
             401,
             "unauthorised",
-            "This could not be verified",
-            "Open the app from your shop's admin again, in this browser.",
+            "Please log in once more",
+            "This is not valid in this browser, or not any more. Open the app from your shop's admin again.",
         ),
         Refusal(403, "forbidden", "This is not allowed", "Open the app from your shop's admin again."),
         Refusal(

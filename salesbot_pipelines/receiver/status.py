@@ -111,13 +111,16 @@ def _facts(view: View) -> dict[str, object]:
 
 def _page(view: View, *, notice: str) -> tuple[str, Markup]:
     words = wording.STAGES[view.stage if view.stage not in _BUSY or not view.manifest else "updating"]
+    name, dot, suffix = view.install.shop.partition(".")
     content = fill(
         "status",
-        shop=view.install.shop,
+        name=name,
+        suffix=dot + suffix,
         tone=words.tone,
         headline=words.headline,
         explanation=words.explanation,
-        notices=_notices(view, notice),
+        action=_action(view),
+        notice=_notice(notice),
         steps=_steps(view),
         counts=_counts(view),
         missing=_missing(view),
@@ -126,23 +129,25 @@ def _page(view: View, *, notice: str) -> tuple[str, Markup]:
     return f"{words.headline} – {view.install.shop}", content
 
 
-def _notices(view: View, notice: str) -> Markup:
-    if view.stage in ("needs_reauth", "stopped"):
-        login = fill("action", href=f"/shopify/{view.install.shop}/login", label="Log in with Shopify")
-        title, text = wording.LOGIN
-        return fill("notice", tone="warn", title=title, text=text, action=login)
-    if notice == WEBHOOKS_NOTICE:
-        title, text = wording.NO_WEBHOOKS
-        return fill("notice", tone="warn", title=title, text=text, action="")
-    return Markup("")
+def _action(view: View) -> Markup:
+    if view.stage not in ("needs_reauth", "stopped"):
+        return Markup("")
+    return fill("action", href=f"/shopify/{view.install.shop}/login", label="Log in with Shopify")
+
+
+def _notice(notice: str) -> Markup:
+    if notice != WEBHOOKS_NOTICE:
+        return Markup("")
+    title, text = wording.NO_WEBHOOKS
+    return fill("notice", title=title, text=text)
 
 
 def _steps(view: View) -> Markup:
     stage, published = view.stage, view.manifest is not None
     lost = stage == "needs_reauth"
-    connected = _step("stuck" if lost else "done", "Connected", _moment("since", view.install.installed_at, view.now))
+    connected = _step("stuck" if lost else "done", "Connected", _moment(view.install.installed_at, view.now))
     if published:
-        read = _step("done", "Catalog read", _moment("last", view.read_at, view.now))
+        read = _step("done", "Catalog read", _moment(view.read_at, view.now))
     elif lost:
         read = _step("later", "Catalog read", "after the next login")
     elif stage in ("waiting", "stopped"):
@@ -160,22 +165,25 @@ def _step(mood: str, title: str, text: str) -> Markup:
     return fill("step", mood=mood, title=title, said=wording.MOODS[mood], text=text)
 
 
-def _moment(word: str, moment: datetime | None, now: datetime) -> Markup:
+def _moment(moment: datetime | None, now: datetime) -> Markup:
     if moment is None:
         return Markup("")
-    shown = fill("time", iso=moment.isoformat(), exact=f"{moment:%d %b %Y, %H:%M} UTC", text=wording.ago(moment, now))
-    return Markup(f"{word} {shown}")
+    return fill("time", iso=moment.isoformat(), exact=_exact(moment), text=wording.ago(moment, now))
+
+
+def _exact(moment: datetime) -> str:
+    return f"{moment:%d %b %Y at %H:%M} UTC"
 
 
 def _counts(view: View) -> Markup:
-    if view.manifest is None:
+    if view.manifest is None or view.read_at is None:
         return Markup("")
     figures = [
         fill("figure", name=wording.counted(name, number), number=f"{number:,}")
         for name in _COUNTED
         for number in (view.manifest.counts.get(name, 0),)
     ]
-    return fill("counts", figures=joined(figures), read=_moment("Read from your shop", view.read_at, view.now))
+    return fill("counts", figures=joined(figures), exact=_exact(view.read_at))
 
 
 def _missing(view: View) -> Markup:

@@ -59,11 +59,10 @@ STAGES: dict[str, Words] = {
     "needs_reauth": Words(
         "warn",
         "Shopify asks you to log in again",
-        "Until then your catalog stays as it is and changes do not reach SalesBot.",
+        "Until then your catalog stays as it is and changes do not reach SalesBot. "
+        "Please accept all permissions; your settings stay.",
     ),
 }
-
-LOGIN = ("One click is enough", "Log in and accept all permissions; your settings and your catalog stay.")
 
 NO_WEBHOOKS = (
     "Instant updates are not set up yet",
