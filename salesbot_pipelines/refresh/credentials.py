@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from salesbot_pipelines.errors import AccessRevoked, NeedsReauth
+from salesbot_pipelines.errors import AccessRevoked, NeedsReauth, ShopifyError
 from salesbot_pipelines.settings import ShopifySettings
 from salesbot_pipelines.shopify import oauth
 from salesbot_pipelines.shopify.clock import Clock
@@ -21,7 +21,12 @@ from salesbot_pipelines.state.installs import Credential, Installs
 RENEW_BEFORE = timedelta(minutes=5)
 """A token that ends sooner is renewed before the call: clocks differ and calls take time."""
 
-_LEASE_SECONDS = 60
+_TURN_SECONDS = 60
+_PATIENCE_SECONDS = 20.0
+"""How long an answer is asked for again. With the time-outs of the last ask it stays well inside the turn: an ask
+after it would end the refresh token that another process has just been given."""
+
+_PAUSE_SECONDS = 2.0
 
 
 class InstallTokens:
@@ -79,14 +84,25 @@ class InstallTokens:
         return _ends_before(credential.expires_at, self._clock.now() + RENEW_BEFORE)
 
     def _renewed(self, rejected: str | None) -> Credential:
-        with self._installs.credential_lease(self._shop, self._holder, _LEASE_SECONDS) as stored:
+        with self._installs.credential_lease(self._shop, self._holder, _TURN_SECONDS) as stored:
             if stored.access_token != rejected and not self._is_due(stored):
                 return stored  # another process was faster
-            fresh = self._ask(stored)
+            fresh = self._ask_patiently(stored)
             if self._installs.store_credential(self._shop, fresh, replaces=stored.access_token):
                 return fresh
         # The merchant logged in again meanwhile: that credential is newer than ours.
         return self._installs.credential(self._shop)
+
+    def _ask_patiently(self, stored: Credential) -> Credential:
+        """Ask again after what passes by itself: the former refresh token works until the new pair is used."""
+        latest = self._clock.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self._ask(stored)
+            except ShopifyError as error:
+                if not error.retryable or self._clock.monotonic() + _PAUSE_SECONDS > latest:
+                    raise
+            self._clock.sleep(_PAUSE_SECONDS)
 
     def _ask(self, stored: Credential) -> Credential:
         settings = self._settings

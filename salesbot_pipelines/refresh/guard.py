@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 from salesbot_pipelines.errors import LeaseLost
 from salesbot_pipelines.shopify.clock import Clock
@@ -14,14 +15,23 @@ LEASE_SECONDS = 120
 
 
 class LeaseGuard:
-    """Keeps one lease alive. `keep` is called often and asks the database seldom."""
+    """Keeps one lease of `seconds` alive. `keep` is called often and asks the database seldom."""
 
-    def __init__(self, work: ShopWork, lease: Lease, clock: Clock, *, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        work: ShopWork,
+        lease: Lease,
+        clock: Clock,
+        *,
+        seconds: float = LEASE_SECONDS,
+        stop: threading.Event | None = None,
+    ) -> None:
         self._work = work
         self._clock = clock
+        self._seconds = seconds
         self._stop = stop
         self.lease = lease
-        self._renew_at = clock.monotonic() + LEASE_SECONDS / 3
+        self._renew_at = clock.monotonic() + seconds / 3
 
     def keep(self) -> None:
         """Renew the lease when a third of it is gone.
@@ -33,15 +43,15 @@ class LeaseGuard:
                 f"{self.lease.shop}: the refresh was asked to stop", advice="start it again when you like"
             )
         if self._clock.monotonic() >= self._renew_at:
-            self.lease = self._work.renew(self.lease, LEASE_SECONDS)
-            self._renew_at = self._clock.monotonic() + LEASE_SECONDS / 3
+            self.check()
 
     def check(self) -> None:
         """Ask the database whether the lease is still ours; raises `LeaseLost`.
 
         The clock on the wall decides nothing here: a process that was frozen finds its number outdated.
         """
-        self.lease = self._work.renew(self.lease, LEASE_SECONDS)
+        self.lease = self._work.renew(self.lease, self._seconds)
+        self._renew_at = self._clock.monotonic() + self._seconds / 3
 
     def keeping(
         self, report: Callable[[str, int, int | None], None] | None
@@ -54,3 +64,28 @@ class LeaseGuard:
                 report(stage, done, total)
 
         return progress
+
+    def keeping_clock(self) -> Clock:
+        """Give a clock whose waits keep the lease: a call may be repeated for longer than a lease lasts."""
+        return _KeepingClock(self, self._clock, self._seconds / 4)
+
+
+class _KeepingClock:
+    """Waits in pieces of up to `piece` seconds."""
+
+    def __init__(self, guard: LeaseGuard, clock: Clock, piece: float) -> None:
+        self._guard = guard
+        self._clock = clock
+        self._piece = piece
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        end = self._clock.monotonic() + seconds
+        while (left := end - self._clock.monotonic()) > 0:
+            self._guard.keep()
+            self._clock.sleep(min(left, self._piece))

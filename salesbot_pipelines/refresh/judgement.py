@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from salesbot_pipelines.catalog.model import Omission
 from salesbot_pipelines.catalog.normalise import is_sellable
 from salesbot_pipelines.catalog.problems import SECTIONS, Problem, Reading, Rules, problems
@@ -34,7 +36,7 @@ def judge_reading(
     Products of the last document that are missing in large number are asked for by id: deletions are proved, not
     believed. Raises `CatalogRefused` with every problem.
     """
-    lost = _lost(assembled, counts_before, before, rules)
+    lost, lost_count = _lost(assembled, counts_before, before, rules)
     answers = still_there(lost) if lost else {}
     _refuse(
         shop,
@@ -49,7 +51,7 @@ def judge_reading(
             counts_before=counts_before,
             omissions=snapshot.omissions,
             duplicates=snapshot.duplicates,
-            lost_ids=len(lost),
+            lost_ids=lost_count,
             lost_ids_checked=len(answers),
             lost_ids_still_there=[gid for gid, node in answers.items() if node and is_sellable(node, statuses)],
             unusable_products=assembled.unusable_products,
@@ -82,17 +84,27 @@ def _lost(
     counts_before: Mapping[str, int] | None,
     before: Callable[[], Iterator[PublishedProduct]],
     rules: Rules,
-) -> list[str]:
-    """Give the gids of the products that the last document had and this one lacks, when they are many."""
+) -> tuple[list[str], int]:
+    """Give the gids of the products that were published last and that this document lacks, and how many they are.
+
+    More than the gids where the published list cannot be read: what nobody can ask for is not proved gone.
+    """
     had = (counts_before or {}).get("products", 0)
-    # Fewer can be missing than this only if as many are new; the last document is not read for less.
-    if had == 0 or (had - assembled.counts["products"]) * 100 <= had * min(rules.max_loss_percent, 5):
-        return []
-    return [
-        f"gid://shopify/Product/{product.legacy_id}"
-        for product in before()
-        if not holds(assembled.product_ids, int(product.legacy_id))
-    ]
+    fewer = had - assembled.counts["products"]
+    # Less can be missing than this only if as much is new; the published list is not read for less.
+    if had == 0 or fewer * 100 <= had * min(rules.max_loss_percent, 5):
+        return [], 0
+    lost: list[str] = []
+    listed = 0
+    try:
+        for product in before():
+            listed += 1
+            if not holds(assembled.product_ids, int(product.legacy_id)):
+                lost.append(f"gid://shopify/Product/{product.legacy_id}")
+    except (msgspec.DecodeError, ValueError):
+        return [], fewer
+    # A list of another length is that of a run that was killed while it published what had been judged fit.
+    return lost, len(lost) if listed else fewer
 
 
 def _refuse(shop: str, reading: Reading, rules: Rules) -> None:

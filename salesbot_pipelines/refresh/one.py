@@ -133,7 +133,7 @@ class OneRefresh:
             use_case.http,
             api_version=shopify.api_version,
             shop_url=shopify.shop_url,
-            clock=use_case.clock,
+            clock=self._guard.keeping_clock(),
         )
 
     def _assembled(self, raw: dict[str, RawFile], reading: Reading) -> Assembled:

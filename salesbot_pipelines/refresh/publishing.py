@@ -167,7 +167,10 @@ class Publishing:
         try:
             self._store.put(key, source, content_type=content_type, metadata=marks, condition=condition)
         except PreconditionFailed as error:
-            raise LeaseLost(f"{self._keys.shop}: another run wrote {key.rpartition('/')[2]} first") from error
+            raise LeaseLost(
+                f"{self._keys.shop}: another run wrote {key.rpartition('/')[2]} first",
+                advice="it is tried again by itself",
+            ) from error
 
     def stored_raw(self, manifest: Manifest, folder: Path) -> dict[str, RawFile]:
         """Bring the raw objects that the manifest names into a folder.

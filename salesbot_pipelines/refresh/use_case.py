@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import httpx
 from sqlalchemy import Engine
@@ -25,7 +23,9 @@ from salesbot_pipelines.errors import (
     LeaseHeld,
     LeaseLost,
     NeedsReauth,
+    NotInstalled,
     SalesbotError,
+    StateError,
 )
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.fleet import read_manifest
@@ -33,6 +33,7 @@ from salesbot_pipelines.refresh.guard import LEASE_SECONDS, LeaseGuard
 from salesbot_pipelines.refresh.manifest import parse_time
 from salesbot_pipelines.refresh.one import OneRefresh
 from salesbot_pipelines.refresh.outcome import Outcome, Status
+from salesbot_pipelines.refresh.workfolder import WorkFolderFailed, work_folder
 from salesbot_pipelines.settings import Settings
 from salesbot_pipelines.shopify.clock import Clock
 from salesbot_pipelines.spaces.keys import ShopKeys
@@ -62,6 +63,7 @@ class Refresh:
     http: httpx.Client
     clock: Clock
     version: str
+    lease_seconds: float = LEASE_SECONDS
 
     def run(self, shop: str, batch: Batch, progress: Progress, stop: threading.Event) -> Outcome:
         """Refresh the shop and say what came of it.
@@ -81,24 +83,31 @@ class Refresh:
             return Outcome(shop=shop, status=Status.SKIPPED, trigger=batch.trigger)
         if lease is None:
             return self._fresh(install, batch)
-        guard = LeaseGuard(self.work, lease, self.clock, stop=stop)
+        guard = LeaseGuard(self.work, lease, self.clock, seconds=self.lease_seconds, stop=stop)
         one: OneRefresh | None = None
         try:
-            with self._folder(lease) as folder:
+            with work_folder(self.settings.home / "work", lease) as folder:
                 one = OneRefresh(self, install, batch, guard, folder, progress)
                 return one.from_raw() if batch.from_raw else one.from_shopify()
         except LeaseLost as lost:
             # The shop is another run's now, or nobody asked for the rest: there is nothing to note against it.
-            if one is None or not one.began_to_publish:
-                self.work.release(guard.lease)
-            else:
-                self.work.failed(guard.lease, lost.public_text, retryable=True)
+            with _aside(shop):
+                if one is None or not one.began_to_publish:
+                    self.work.release(guard.lease)
+                else:
+                    self.work.failed(guard.lease, lost.public_text, retryable=True)
             raise
         except SalesbotError as error:
-            self._note_failure(guard.lease, error, one)
+            ours = True
+            with _aside(shop):
+                ours = self._note_failure(guard.lease, error, one)
+            if isinstance(error, WorkFolderFailed) and not ours:
+                # The run that took over has cleared the folder away.
+                raise LeaseLost(f"the lease {lease.epoch} of {lease.holder} on {shop} is lost") from error
             raise
         except BaseException as bug:
-            self.work.failed(guard.lease, f"unexpected {type(bug).__name__}", retryable=True)
+            with _aside(shop):
+                self.work.failed(guard.lease, f"unexpected {type(bug).__name__}", retryable=True)
             raise
 
     def _lease(self, shop: str, batch: Batch, stop: threading.Event) -> Lease | None:
@@ -111,7 +120,7 @@ class Refresh:
         deadline = self.clock.monotonic() + patience
         while not self._is_done(shop, batch.not_before):
             try:
-                return self.work.lease(shop, _holder(batch.run_id), LEASE_SECONDS, trigger=batch.trigger)
+                return self.work.lease(shop, _holder(batch.run_id), self.lease_seconds, trigger=batch.trigger)
             except LeaseHeld:
                 if self.clock.monotonic() >= deadline or stop.wait(_LEASE_POLL_SECONDS):
                     raise
@@ -145,26 +154,24 @@ class Refresh:
             and status.wanted <= status.done
         )
 
-    def _note_failure(self, lease: Lease, error: SalesbotError, one: OneRefresh | None) -> None:
+    def _note_failure(self, lease: Lease, error: SalesbotError, one: OneRefresh | None) -> bool:
+        """Keep why the refresh failed; False when the lease was lost meanwhile."""
         if isinstance(error, NeedsReauth | AccessRevoked):
             # Not when the merchant logged in again meanwhile: that is another token.
             self.installs.mark_needs_reauth(
                 lease.shop, error.public_text, rejected=one.tokens.in_use if one else None
             )
         untouched = one is None or not one.began_to_publish
-        self.work.failed(lease, error.public_text, retryable=error.retryable, nothing_written=untouched)
+        return self.work.failed(lease, error.public_text, retryable=error.retryable, nothing_written=untouched)
 
-    @contextmanager
-    def _folder(self, lease: Lease) -> Iterator[Path]:
-        """Give an empty folder and leave nothing: not after an error, and not of a run that was killed."""
-        shop_folder = self.settings.home / "work" / lease.shop
-        shutil.rmtree(shop_folder, ignore_errors=True)
-        folder = shop_folder / str(lease.epoch)
-        folder.mkdir(parents=True, mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+
+@contextmanager
+def _aside(shop: str) -> Iterator[None]:
+    """Keep what goes wrong while an error is noted from hiding that error; the lease runs out by itself."""
+    try:
+        yield
+    except (StateError, NotInstalled) as error:
+        _log.warning("[%s] the failure could not be noted: %s", shop, error.public_text)
 
 
 def _holder(run_id: str | None) -> str:
