@@ -51,7 +51,8 @@ def test_another_shop_answered():
 
 @pytest.mark.parametrize("currency", [None, ""])
 def test_the_currency_is_missing(currency):
-    assert only(currency=currency).code == "currency_missing"
+    problem = only(currency=currency)
+    assert (problem.code, problem.retryable) == ("currency_missing", True)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -197,11 +198,16 @@ def test_the_first_document_has_nothing_to_lose():
     assert codes(Rules(max_loss_percent=0, min_loss=0), counts_published={"products": 0}) == []
 
 
+def test_the_usual_rules_are_those_of_the_settings():
+    assert Rules() == Rules(max_loss_percent=30, min_loss=3, max_unusable_percent=5)
+
+
 def test_ids_that_were_not_looked_up_prove_nothing():
     shorter = {"counts_before": {"products": 100}, "counts_published": {"products": 60}}
     assert codes(**shorter) == ["loss"]
     assert codes(**shorter, lost_ids=2, lost_ids_checked=2) == ["loss"]
     assert codes(**shorter, lost_ids=40, lost_ids_checked=40) == []
+    assert codes(Rules(0, 1), counts_before={"products": 1}, counts_published={}) == ["no_products", "loss"]
     emptied = {"counts_before": {"products": 2}, "counts_published": {"products": 0}, "counts_end": {"products": 10}}
     assert codes(**emptied) == ["no_products"]
 
