@@ -18,6 +18,7 @@ from sqlalchemy import Engine, select, text
 
 from salesbot_pipelines.errors import LeaseHeld, SalesbotError
 from salesbot_pipelines.state.engine import open_engine
+from salesbot_pipelines.state.forgetting import forget_rows
 from salesbot_pipelines.state.inbox import Inbox, WebhookEvent
 from salesbot_pipelines.state.tables import inbox as inbox_table
 from salesbot_pipelines.state.transactions import reading, writing
@@ -158,6 +159,22 @@ class TestTheClockIsReadAfterTheLock:
 
     def test_a_lease_that_ran_out_meanwhile_is_free(self, postgres_engine: Engine, connect_on_postgres: None) -> None:
         assert not isinstance(self.contend(postgres_engine, "SELECT 1"), LeaseHeld)
+
+
+@pytest.mark.postgres
+def test_an_event_that_meets_a_redaction_leaves_nothing(postgres_engine: Engine, connect_on_postgres: None) -> None:
+    answers: list[object] = []
+    event = WebhookEvent(SHOP, "products/update", "w1", "0" * 64)
+    thread = threading.Thread(target=lambda: answers.extend(Inbox(postgres_engine).accept([event])))
+    with writing(postgres_engine) as connection:
+        connection.execute(text("SELECT 1 FROM shop_work FOR UPDATE"))
+        thread.start()
+        time.sleep(0.3)
+        forget_rows(connection, SHOP, datetime.now(UTC), "")
+    thread.join()
+    assert answers == ["unknown_shop"]
+    with reading(postgres_engine) as connection:
+        assert connection.execute(select(inbox_table)).all() == []
 
 
 @pytest.fixture

@@ -257,9 +257,10 @@ class TestFailed:
         assert SHOP in due_shops(work)
         assert work.status(SHOP).state == "dirty"
 
-    def test_a_person_gives_a_parked_shop_its_chance(self, engine: Engine, clock: TurnableClock) -> None:
+    def test_a_person_gives_a_parked_shop_its_chance(self, engine: Engine, clock: TurnableClock, turn: Turn) -> None:
         work = ShopWork(engine, clock, rules=RetryRules(park_after=1))
         work.failed(work.lease(SHOP, "run", 60), "x", retryable=False)
+        turn(86400)
         assert SHOP not in due_shops(work)
         work.replay(SHOP)
         assert SHOP in due_shops(work)
@@ -321,9 +322,9 @@ class TestDue:
         assert due_shops(work, event_wait_seconds=2) == [SHOP, OTHER]
 
     def test_a_long_wait_is_a_wait_too(self, work: ShopWork, turn: Turn) -> None:
-        turn(1700)
+        turn(100)
         assert due_shops(work, event_wait_seconds=1800) == []
-        turn(101)
+        turn(1701)
         assert due_shops(work, event_wait_seconds=1800) == [SHOP, OTHER]
 
     def test_shops_at_work_or_without_access_are_left_out(
