@@ -152,11 +152,11 @@ def test_a_body_that_is_always_cut_or_damaged_is_never_seen(
     assert stub.verbs().count("GET") == 6
 
 
-@pytest.mark.parametrize("limit", [1_200_000, 2_000_000], ids=["in the middle", "at the last byte"])
+@pytest.mark.parametrize("limit", [1_200_000, 2_097_200], ids=["in the middle", "at the last byte"])
 def test_a_full_temporary_folder_is_retryable(stub: StubS3, stub_store: StubStore, key: str, limit: int) -> None:
     """A limit on the size of files stands in for the full disk that `open` keeps the object on."""
     store = stub_store()
-    store.put(key, b"x" * 2_000_001, content_type=JSON)
+    store.put(key, b"x" * 2_097_252, content_type=JSON)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
@@ -165,7 +165,7 @@ def test_a_full_temporary_folder_is_retryable(stub: StubS3, stub_store: StubStor
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     with store.open(key) as file:
-        assert len(file.read()) == 2_000_001
+        assert len(file.read()) == 2_097_252
 
 
 def test_an_object_of_another_program_is_checked_by_its_length(stub: StubS3, stub_store: StubStore, key: str) -> None:

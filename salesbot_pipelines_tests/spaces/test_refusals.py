@@ -91,9 +91,10 @@ def test_a_missing_bucket_is_no_missing_object(stub: StubS3, stub_store: StubSto
     stub.always = [Answer("GET", 404, "NoSuchBucket")]
     with pytest.raises(StoreRefused):
         stub_store().read(key)
-    stub.always = []
+    stub.always, stub.seen = [], []
     with pytest.raises(ObjectMissing):
         stub_store().read(key)
+    assert stub.verbs() == ["GET"], "asking again would not bring it"
 
 
 def test_a_proxy_that_answers_in_html(stub: StubS3, stub_store: StubStore, key: str) -> None:
