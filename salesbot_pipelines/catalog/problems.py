@@ -139,9 +139,9 @@ def _count_mismatch(reading: Reading) -> Iterator[Problem]:
 
 
 def _is_named(reading: Reading, section: str) -> bool:
-    """Say whether the omissions name a section; variants also count as named when a product's are."""
+    """Say whether the omissions name a section, as `variants`, `products.variants` or `/products/<id>/variants`."""
     for omission in reading.omissions:
-        path = omission.section.strip("/")
+        path = omission.section.strip("/").replace(".", "/")
         if path == section:
             return True
         if section == "variants" and path.startswith("products/") and path.endswith(("/variants", "/*")):

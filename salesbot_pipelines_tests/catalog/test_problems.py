@@ -107,26 +107,21 @@ def test_counts_of_sections_that_were_not_read_are_no_mismatch():
 @pytest.mark.parametrize(
     ("section", "named", "is_excused"),
     [
-        *(
-            ("products", "products", True),
-            ("products", "/products", True),
-            ("products", "/products/1/variants", False),
-        ),
-        *(
-            ("products", "/products/*", False),
-            ("variants", "/products/1/variants", True),
-            ("variants", "/products/*", True),
-        ),
-        *(
-            ("variants", "variants", True),
-            ("variants", "/products/1/media", False),
-            ("variants", "/products/1", False),
-        ),
-        *(
-            ("variants", "products", False),
-            ("variants", "/collections/1/variants", False),
-            ("discounts", "products", False),
-        ),
+        ("products", "products", True),
+        ("products", "/products", True),
+        ("products", "/products/*", False),
+        ("products", "/products/1/variants", False),
+        ("products", "products.variants", False),
+        ("variants", "variants", True),
+        ("variants", "products.variants", True),
+        ("variants", "/products/1/variants", True),
+        ("variants", "/products/*", True),
+        ("variants", "products", False),
+        ("variants", "products.variants.metafields", False),
+        ("variants", "/products/1", False),
+        ("variants", "/products/1/media", False),
+        ("variants", "/collections/1/variants", False),
+        ("discounts", "products", False),
     ],
 )
 def test_a_shortfall_that_is_named_is_no_problem_but_a_surplus_is(section, named, is_excused):

@@ -45,6 +45,7 @@ def test_whole_numbers(value, number):
     ("value", "count"),
     [
         *(({"count": 5, "precision": "EXACT"}, 5), ({"count": 5}, 5), ({"count": 5, "precision": "AT_LEAST"}, None)),
+        ({"count": 5, "precision": None}, None),
         *((None, None), (5, None), ({}, None), ({"count": None}, None)),
     ],
 )

@@ -90,7 +90,7 @@ def exact_count(value: Any) -> int | None:
 
     At 10,000 (or with AT_LEAST) Shopify only knows a lower bound, which proves nothing.
     """
-    if not isinstance(value, dict) or value.get("precision") == "AT_LEAST":
+    if not isinstance(value, dict) or value.get("precision", "EXACT") != "EXACT":
         return None
     return integer(value.get("count"))
 
