@@ -52,8 +52,9 @@ def test_any_doubt_withholds_them_all(changes):
     assert discount.codes_withheld
 
 
-def test_undrained_codes_of_the_node_itself_withhold():
-    raw = raw_discount() | {"incomplete": ["codes"]}
+@pytest.mark.parametrize("name", ["codes", "discount.codes", "discount"])
+def test_undrained_codes_of_the_node_itself_withhold(name):
+    raw = raw_discount() | {"incomplete": [name]}
     assert normalise_discount(raw, shop_context(), Findings()).codes_withheld
 
 

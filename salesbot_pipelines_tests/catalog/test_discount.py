@@ -271,6 +271,7 @@ def test_items_with_a_further_page_are_incomplete(items):
         ([], True, True),
         (["codes"], True, True),
         (["items"], False, False),
+        (["discount"], False, False),
         (["customerBuys.items"], False, True),
         (["customerGets.items.products"], True, False),
         (["customerBuys.items.collections", "customerGets.items.productVariants"], False, False),

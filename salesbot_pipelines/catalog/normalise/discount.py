@@ -132,9 +132,12 @@ def _effect_and_items(
 
 
 def _names(undrained: tuple[str, ...], *connections: str, not_of: str = "") -> bool:
-    """Say whether one of the connections is named, bare or with its path: `codes`, `customerGets.items.products`."""
+    """Say whether one of the connections is named, bare or with its path: `codes`, `customerGets.items.products`.
+
+    `discount` says that something inside it is missing, which may be any of them.
+    """
     return any(
-        name.rpartition(".")[2] in connections and not (not_of and name.startswith(f"{not_of}."))
+        name.rpartition(".")[2] in (*connections, "discount") and not (not_of and name.startswith(f"{not_of}."))
         for name in undrained
     )
 
