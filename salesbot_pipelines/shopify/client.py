@@ -137,30 +137,23 @@ class AdminClient:
                 answer = self._exchange(query, asked, token, expect_cost)
             except Throttled as error:
                 effort.wait_for_points(error)
-            except (CostTooHigh, AnswerTooLarge) as error:
-                asked = self._easier(query, asked, smaller, error)
+            except (CostTooHigh, AnswerTooLarge):
+                fewer = smaller(asked) if smaller is not None else None
+                if fewer is None:
+                    raise
+                self.costs.too_much(query, asked)
+                asked = dict(fewer)
             except ShopifyUnavailable as error:
                 effort.back_off(error)
                 if smaller is not None and effort.failures >= _HEAVY_AFTER:
-                    asked = self._easier(query, asked, smaller, None)
+                    self.costs.too_slow(query, asked)
+                    asked = dict(smaller(asked) or asked)
             except AccessRevoked as error:
                 effort.renew(self._tokens, token, error)
             else:
                 if effort.failures >= _PARTIAL_ATTEMPTS or not any(problem.passing for problem in answer.problems):
                     return answer
                 effort.back_off(ShopifyUnavailable(f"{self.shop} left out a part of its answer", shop=self.shop))
-
-    def _easier(
-        self, query: Query, asked: Variables, smaller: Smaller | None, error: ShopifyError | None
-    ) -> dict[str, Any]:
-        """Return an easier question and remember the limit; when there is none, raise `error` if one is given."""
-        fewer = smaller(asked) if smaller is not None else None
-        if fewer is not None:
-            self.costs.too_much(query, asked)
-            return dict(fewer)
-        if error is not None:
-            raise error
-        return dict(asked)
 
     def _exchange(self, query: Query, asked: Variables, token: str, expect_cost: float | None) -> Answer:
         if not _TOKEN.fullmatch(token):

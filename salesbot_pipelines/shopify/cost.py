@@ -20,6 +20,7 @@ LARGEST_PAGE = 250
 
 _COMFORTABLE_COST = 920.0
 _COMFORTABLE_BYTES = 8 * 1024 * 1024
+_CALM_ANSWERS = 3
 _FREE = frozenset({"pageInfo", "edges", "nodes", "node"})
 _MONEY = frozenset({"amount", "currencyCode"})
 # A connection is charged size(N) = floor(2 ln N) nodes. These are the largest N of each size: anything between
@@ -46,6 +47,8 @@ class CostBook:
         self._ratio: dict[str, float] = {}
         self._bytes_per_object: dict[str, float] = {}
         self._ceiling: dict[str, int] = {}
+        self._caution: dict[str, int] = {}
+        self._calm: dict[str, int] = {}
 
     def expected(self, query: Query, variables: Mapping[str, Any]) -> float:
         """Return the points this call will be asked for: as before at this page size, else by the formula."""
@@ -61,6 +64,7 @@ class CostBook:
             self._seen[_key(query, variables)] = requested
             if guess > 0:
                 self._ratio[query.name] = requested / guess
+            self._relax(query.name)
 
     def weigh(self, query: Query, answer_bytes: int, objects: int) -> None:
         """Note how heavy the objects of an answer were, so that the next page fits into memory."""
@@ -71,10 +75,26 @@ class CostBook:
                 self._bytes_per_object[query.name] = max(weight, (before + weight) / 2)
 
     def too_much(self, query: Query, variables: Mapping[str, Any]) -> None:
-        """Note that Shopify would not or could not answer this page size: it is never asked again."""
+        """Note that Shopify does not answer this page size: it is never asked again."""
         with self._lock:
             most = max(1, _page(variables) // 2)
             self._ceiling[query.name] = min(self._ceiling.get(query.name, LARGEST_PAGE), most)
+
+    def too_slow(self, query: Query, variables: Mapping[str, Any]) -> None:
+        """Note that this page size failed again and again, perhaps because it is heavy: be careful for some pages."""
+        with self._lock:
+            self._caution[query.name] = max(1, _page(variables) // 2)
+            self._calm[query.name] = 0
+
+    def _relax(self, name: str) -> None:
+        """Double a careful page size after some answers: an outage must not make all reading dear."""
+        if name in self._caution:
+            self._calm[name] += 1
+            if self._calm[name] >= _CALM_ANSWERS:
+                self._calm[name] = 0
+                self._caution[name] *= 2
+                if self._caution[name] >= LARGEST_PAGE:
+                    del self._caution[name]
 
     def page_size(self, query: Query, variables: Mapping[str, Any], bucket: float) -> int:
         """Return the largest page that stays comfortable in points, bytes, and what the bucket can ever hold.
@@ -83,7 +103,7 @@ class CostBook:
         """
         limit = min(_COMFORTABLE_COST, 0.9 * bucket)
         with self._lock:
-            most = self._ceiling.get(query.name, LARGEST_PAGE)
+            most = min(self._ceiling.get(query.name, LARGEST_PAGE), self._caution.get(query.name, LARGEST_PAGE))
             weight = self._bytes_per_object.get(query.name, 0.0)
         if weight > 0:
             most = min(most, max(1, int(_COMFORTABLE_BYTES / weight)))

@@ -307,6 +307,19 @@ def test_a_page_that_times_out_again_and_again_is_made_smaller() -> None:
     assert [variables["first"] for variables in wire.variables] == [200, 200, 100, 50]
 
 
+def test_after_an_outage_pages_grow_again() -> None:
+    wire = Wire(*[text(503)] * 6, ok())
+    client = client_on(wire)
+    client.execute(LIST, {"first": 240}, smaller=halve)
+    sizes = []
+    for _ in range(20):
+        sizes.append(client.page_size(LIST))
+        client.execute(LIST, {"first": sizes[-1]}, smaller=halve)
+    assert sizes[0] < 20
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == 250
+
+
 def test_an_answer_without_end_is_cut_off() -> None:
     sent = 0
 

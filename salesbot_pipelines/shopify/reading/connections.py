@@ -25,10 +25,13 @@ def flatten(node: Node, name: str) -> str | None:
         node[name] = [entry for entry in nodes if entry is not None]
         mark_incomplete(node, name)
     info = value.get("pageInfo")
-    if not isinstance(info, dict) or (info.get("hasNextPage") and not info.get("endCursor")):
+    if not isinstance(info, dict) or not isinstance(info.get("hasNextPage"), bool):
         mark_incomplete(node, name)
         return None
-    return info["endCursor"] if info.get("hasNextPage") else None
+    if info["hasNextPage"] and not info.get("endCursor"):
+        mark_incomplete(node, name)
+        return None
+    return info["endCursor"] if info["hasNextPage"] else None
 
 
 def flatten_metafields(node: Node, namespaces: int) -> dict[int, str]:

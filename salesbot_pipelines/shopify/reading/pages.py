@@ -46,9 +46,10 @@ def page_at(answer: Answer, path: Sequence[str]) -> Page:
     if not isinstance(value, dict) or not isinstance(value.get("nodes"), list):
         raise SectionUnread(answer.denial(tuple(path)))
     info = value.get("pageInfo")
-    if not isinstance(info, dict):
+    if not isinstance(info, dict) or not isinstance(info.get("hasNextPage"), bool):
+        # Taken for the last page it would cut the listing short without a word.
         raise SectionUnread(answer.denial(tuple(path)))
-    return Page(answer, value["nodes"], info.get("hasNextPage") is True, info.get("endCursor"))
+    return Page(answer, value["nodes"], info["hasNextPage"], info.get("endCursor"))
 
 
 def walk(
