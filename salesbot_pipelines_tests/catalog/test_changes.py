@@ -59,6 +59,14 @@ def test_samples_are_bounded_by_kind(samples):
     assert len(found.samples) == 3 * samples
 
 
+def test_every_change_is_noted_also_beyond_the_samples():
+    noted = []
+    new = [(str(n), "h", "t") for n in range(30)]
+    found = changes([], new, note=noted.append)
+    assert [one.legacy_id for one in noted] == [row[0] for row in new]
+    assert len(found.samples) == 20
+
+
 @pytest.mark.parametrize("ids", [("2", "1"), ("1", "1"), ("10", "9")])
 @pytest.mark.parametrize("side", ["old", "new"])
 def test_rows_out_of_order_are_refused(ids, side):
