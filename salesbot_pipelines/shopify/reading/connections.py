@@ -15,6 +15,12 @@ def flatten(node: Node, name: str) -> str | None:
     A connection that is null is unknown: it becomes an empty list that the node's `incomplete` names.
     """
     value = node.get(name)
+    try:  # nearly every connection is whole, and there are several for each variant of a shop
+        if value["pageInfo"]["hasNextPage"] is False and None not in value["nodes"]:  # type: ignore[index]
+            node[name] = value["nodes"]  # type: ignore[index]
+            return None
+    except (TypeError, KeyError):
+        pass
     nodes = value.get("nodes") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(nodes, list):
         node[name] = []

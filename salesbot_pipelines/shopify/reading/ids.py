@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from salesbot_pipelines.errors import ShopifyUnavailable
 
-_NUMBER = re.compile(r"gid://shopify/\w+/(\d{1,18})(?:\?.*)?", re.ASCII)
+_MATCH = re.compile(r"gid://shopify/\w+/(\d{1,18})(?:\?.*)?", re.ASCII).fullmatch
 
 
 def number_of(gid: object) -> int:
     """Return the number in a global id, which may carry a query; raise `ShopifyUnavailable` for anything else."""
-    match = _NUMBER.fullmatch(gid) if isinstance(gid, str) else None
+    match = _MATCH(gid) if isinstance(gid, str) else None
     if match is None:
         raise ShopifyUnavailable(f"an object came with {str(gid)[:80]!r} for an id")
     return int(match[1])

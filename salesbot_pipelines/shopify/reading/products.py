@@ -32,6 +32,7 @@ class ProductReader:
         self._reading = reading
         self._client = reading.client
         self._namespaces = len(reading.namespaces)
+        self._aliases = [f"metafields{number}" for number in range(self._namespaces)]
         self._pages = load_for("products", reading.namespaces)
         self._extras = load_for("variant_extras", reading.namespaces)
         self._whole = WholeProduct(reading.client, reading.namespaces, reading.holes)
@@ -103,10 +104,11 @@ class ProductReader:
         return moved
 
     def _join(self, variant: Node, extras: Node, product: Node) -> None:
-        for name, value in extras.items():
-            if name.startswith(("media", "metafields")):
-                variant[name] = value
-        mark_incomplete_of(extras, variant)
+        variant["media"] = extras.get("media")
+        for alias in self._aliases:
+            variant[alias] = extras.get(alias)
+        if "incomplete" in extras:
+            mark_incomplete(variant, *extras["incomplete"])
         self._whole.finish_variant(variant, product)
 
     def _write(self, product: Node) -> None:
@@ -119,11 +121,6 @@ class ProductReader:
             if item is not None:
                 reading.items.add(number_of(item["id"]))
         reading.sink.write(ENTITY, product)
-
-
-def mark_incomplete_of(source: Node, target: Node) -> None:
-    """Carry over what a node could not read to the node it is joined to."""
-    mark_incomplete(target, *source.get("incomplete", ()))
 
 
 def _is_cut(node: Node, namespaces: int) -> bool:
