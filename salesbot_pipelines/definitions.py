@@ -16,14 +16,15 @@ from salesbot_pipelines.defs.jobs import catalog_job, refresh_due
 from salesbot_pipelines.defs.resources import ProgramResource, spaces_resource
 from salesbot_pipelines.defs.schedules import daily_refresh, hourly_fleet
 from salesbot_pipelines.defs.sensors import fleet_after_refresh, installed_shops, webhook_events
-from salesbot_pipelines.settings import load_settings
+from salesbot_pipelines.errors import SettingsError
+from salesbot_pipelines.settings import Settings, load_settings
 
 
 def build_definitions(*, program: object | None = None, environ: Mapping[str, str] | None = None) -> dg.Definitions:
     """Put the definitions together; `program` replaces the one that is opened from the environment."""
-    settings = load_settings(os.environ if environ is None else environ)
+    settings = _settings(os.environ if environ is None else environ)
     return dg.Definitions(
-        assets=[catalog_assets, fleet],
+        assets=[catalog_assets(settings.batch_size), fleet],
         jobs=[catalog_job, refresh_due, fleet_job],
         schedules=[daily_refresh(settings.schedule, settings.batch_size), hourly_fleet],
         sensors=[webhook_events, installed_shops, fleet_after_refresh],
@@ -32,6 +33,14 @@ def build_definitions(*, program: object | None = None, environ: Mapping[str, st
             "spaces": spaces_resource(),
         },
     )
+
+
+def _settings(environ: Mapping[str, str]) -> Settings:
+    try:
+        return load_settings(environ)
+    except SettingsError as error:
+        # Dagster shows an exception's text alone: let it say what to do, too.
+        raise SettingsError(error.public_text) from None
 
 
 # The nets for clients that dagster-aws builds without any hook (the compute log store): with boto3's

@@ -1,8 +1,14 @@
-"""The demo's own Dagster instance: quiet, prompt, on SQLite."""
+"""Dagster on this machine: its own instance, quiet, prompt and on SQLite, and its three processes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from salesbot_pipelines.cli.processes import Children, python
+
+_START_SECONDS = 180.0
+_DAEMON = tuple(python("dagster._daemon"))
 
 _INSTANCE = """\
 # Written by salesbot; deploy/dagster.yaml is the one for production.
@@ -52,3 +58,17 @@ def write_workspace(folder: Path, port: int) -> Path:
         f"  - grpc_server:\n      host: 127.0.0.1\n      port: {port}\n      location_name: salesbot_pipelines\n"
     )
     return path
+
+
+def start_dagster(children: Children, home: Path, *, ui: int, code: int, daemon: Sequence[str] = _DAEMON) -> None:
+    """Start code server, daemon and webserver on these ports, and wait until the webserver answers.
+
+    They are started one by one because `dagster dev` heeds no signal for half a minute. `home` is the folder of
+    `write_dagster_home`, which the children have as DAGSTER_HOME.
+    """
+    module = ("-m", "salesbot_pipelines.definitions", "-h", "127.0.0.1", "-p", str(code))
+    children.start("code", python("dagster", "api", "grpc", *module))
+    workspace = str(write_workspace(home, code))
+    children.start("daemon", [*daemon, "run", "-w", workspace])
+    children.start("webserver", python("dagster_webserver", "-h", "127.0.0.1", "-p", str(ui), "-w", workspace))
+    children.wait_for("webserver", f"http://127.0.0.1:{ui}/server_info", seconds=_START_SECONDS)

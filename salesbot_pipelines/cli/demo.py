@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import httpx
 
 from salesbot_pipelines.cli.console import err, out
-from salesbot_pipelines.cli.dagster_home import write_dagster_home, write_workspace
+from salesbot_pipelines.cli.dagster_home import start_dagster, write_dagster_home
 from salesbot_pipelines.cli.install import install_through_browser_routes
-from salesbot_pipelines.cli.processes import Children, free_port, python
+from salesbot_pipelines.cli.processes import Children, ended_by_signals, free_port, python
 from salesbot_pipelines.cli.refresh import print_outcomes, refresh_with_bars
+from salesbot_pipelines.refresh.fleet import ShopRow
 from salesbot_pipelines.refresh.outcome import Outcome, Status
 from salesbot_pipelines.refresh.program import Program, open_program
 from salesbot_pipelines.settings import load_settings
@@ -52,7 +51,7 @@ def demo(once: bool) -> int:
     ports = _Ports(free_port(8787), free_port(8788), free_port(3000), free_port(3001))
     environ = _demo_environment(ports)
     home = Path(environ["SALESBOT_HOME"])
-    with Children(home / "logs", environ) as children, _variables(environ):
+    with ended_by_signals(), Children(home / "logs", environ) as children, _variables(environ):
         err.print("starting the sandbox (plays Shopify) and the receiver ...")
         children.start("sandbox", python("salesbot_pipelines", "sandbox", "--port", str(ports.sandbox)))
         children.wait_for("sandbox", f"http://127.0.0.1:{ports.sandbox}/", seconds=60)
@@ -81,7 +80,7 @@ def _refresh_here(opened: Program) -> int:
 
 def _stay(opened: Program, children: Children, home: Path, ports: _Ports) -> int:
     err.print("starting Dagster; its sensors refresh the shops by themselves ...")
-    _start_dagster(children, home, ports)
+    start_dagster(children, home / "dagster", ui=ports.ui, code=ports.code)
     outcomes = _wait_for_first_refresh(opened, children)
     print_outcomes(outcomes)
     env_file = home / "demo.env"
@@ -102,24 +101,19 @@ Ctrl-C ends everything.""",
     return _follow(opened, children)
 
 
-def _start_dagster(children: Children, home: Path, ports: _Ports) -> None:
-    module = ("-m", "salesbot_pipelines.definitions", "-h", "127.0.0.1", "-p", str(ports.code))
-    children.start("code", python("dagster", "api", "grpc", *module))
-    workspace = str(write_workspace(home / "dagster", ports.code))
-    children.start("daemon", python("dagster._daemon", "run", "-w", workspace))
-    children.start("webserver", python("dagster_webserver", "-h", "127.0.0.1", "-p", str(ports.ui), "-w", workspace))
-    children.wait_for("webserver", f"http://127.0.0.1:{ports.ui}/server_info", seconds=90)
-
-
 def _wait_for_first_refresh(opened: Program, children: Children) -> list[Outcome]:
+    """Wait until every demo shop is published, saying so of each; give what is there when the time is over."""
     deadline = time.monotonic() + _FIRST_REFRESH_SECONDS
-    while time.monotonic() < deadline:
+    published: set[str] = set()
+    while len(published) < len(SHOPS) and time.monotonic() < deadline:
         children.check()
-        rows = {row.shop: row for row in opened.fleet()}
-        shops = [rows[shop] for shop in SHOPS if shop in rows]
-        if len(shops) == len(SHOPS) and all(row.manifest and row.done >= row.wanted for row in shops):
-            break
+        for row in _demo_rows(opened):
+            if row.published and row.done >= row.wanted and row.shop not in published:
+                published.add(row.shop)
+                err.print(f"published {row.shop}", markup=False)
         time.sleep(0.5)
+    for shop in set(SHOPS) - published:
+        err.print(f"{shop} is not published yet: see its runs in Dagster's UI", markup=False, style="red")
     return [
         Outcome(
             shop=row.shop,
@@ -129,9 +123,13 @@ def _wait_for_first_refresh(opened: Program, children: Children) -> list[Outcome
             document_bytes=row.manifest.bytes,
             omissions=tuple(row.manifest.source.omissions),
         )
-        for row in opened.fleet()
-        if row.shop in SHOPS and row.manifest is not None
+        for row in _demo_rows(opened)
+        if row.manifest is not None
     ]
+
+
+def _demo_rows(opened: Program) -> list[ShopRow]:
+    return [row for row in opened.fleet() if row.shop in SHOPS]
 
 
 def _follow(opened: Program, children: Children) -> int:
@@ -158,8 +156,8 @@ def dev() -> int:
     home = settings.home
     environ = {**os.environ, "DAGSTER_HOME": str(write_dagster_home(home / "dagster")), **_QUIET}
     open_program(settings).close()  # says at once what is not right
-    with Children(home / "logs", environ) as children:
-        _start_dagster(children, home, ports)
+    with ended_by_signals(), Children(home / "logs", environ) as children:
+        start_dagster(children, home / "dagster", ui=ports.ui, code=ports.code)
         out.print(
             f"Dagster's UI: http://127.0.0.1:{ports.ui}/asset-groups   (Ctrl-C ends it; logs in {home / 'logs'})"
         )
@@ -188,6 +186,9 @@ def _demo_environment(ports: _Ports) -> dict[str, str]:
         "SALESBOT_HOME": str(home),
         "DAGSTER_HOME": str(write_dagster_home(home / "dagster")),
         "SALESBOT_SANDBOX_URL": f"http://127.0.0.1:{ports.sandbox}",
+        # Whatever database the settings name, invented shops do not belong in it.
+        "SALESBOT_DATABASE_URL": "",
+        "SALESBOT_ENCRYPTION_KEYS": "",
     }
     lines = [f"{name}='{value}'" for name, value in demo_only.items()]
     (home / "demo.env").write_text("\n".join(lines) + "\n")
@@ -206,21 +207,11 @@ def _demo_home() -> Path:
 
 @contextlib.contextmanager
 def _variables(environ: dict[str, str]) -> Iterator[None]:
-    """Give this process the demo's variables, and end it politely on SIGTERM too."""
+    """Give this process the demo's variables."""
     before = dict(os.environ)
     os.environ.update(environ)
-    previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
         os.environ.clear()
         os.environ.update(before)
-
-
-def sandbox_is_up(url: str) -> bool:
-    """Does a sandbox answer there?"""
-    try:
-        return httpx.get(url, trust_env=False, timeout=2.0).status_code == 200
-    except httpx.HTTPError:
-        return False

@@ -31,7 +31,7 @@ def refresh(shops: tuple[str, ...], every: bool, full: bool, as_json: bool) -> i
     """
     if every == bool(shops):
         raise click.UsageError("give shops, or --all")
-    wanted = tuple(parse_shop(shop) for shop in shops)
+    wanted = tuple(dict.fromkeys(parse_shop(shop) for shop in shops))
     with program() as opened:
         names = tuple(opened.connected_shops()) if every else wanted
         for name in wanted:
@@ -51,11 +51,15 @@ def refresh(shops: tuple[str, ...], every: bool, full: bool, as_json: bool) -> i
 @click.command()
 @click.argument("shop")
 def replay(shop: str) -> None:
-    """Give a parked SHOP another chance: its failures are forgotten and it is due at once."""
+    """Give a parked SHOP another chance: its failures are forgotten and it is due at once.
+
+    For a shop that is not parked this asks the running Dagster for one more refresh.
+    """
     name = parse_shop(shop)
     with program() as opened:
         opened.installs.require(name)
         opened.work.replay(name)
+        opened.work.want(name)
     out.print(f"{name} is due: the next tick of the sensor webhook_events refreshes it")
 
 
@@ -107,7 +111,7 @@ def print_outcomes(outcomes: list[Outcome]) -> None:
             f"[{colour}]{outcome.status.value}[/]",
             *counts,
             size(outcome.document_bytes) if outcome.document_bytes else "",
-            f"{outcome.total_seconds:.1f}" if outcome.ok else "",
+            f"{outcome.total_seconds:.1f}" if outcome.seconds else "",
         )
     out.print(table)
     for outcome in outcomes:

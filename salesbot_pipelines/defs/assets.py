@@ -23,8 +23,9 @@ from salesbot_pipelines.refresh.program import Program
 
 GROUP = "catalog"
 OWNERS = ["team:salesbot"]
-MAX_SHOPS_PER_RUN = 50
-"""An analyst's backfill is cut into runs of this many shops."""
+
+SCHEDULED_AT = "salesbot/scheduled_at"
+"""The tag that carries a scheduled run's moment: when it is started again, it leaves out what is newer."""
 
 
 def _spec(
@@ -84,37 +85,42 @@ SPECS = [
 ASSET_NAMES = tuple(spec.key.to_user_string() for spec in SPECS)
 
 
-@dg.multi_asset(
-    name="refresh_shops",
-    specs=SPECS,
-    partitions_def=shops,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_SHOPS_PER_RUN),
-    can_subset=True,
-)
-def catalog_assets(
-    context: dg.AssetExecutionContext, program: dg.ResourceParam[Program]
-) -> Iterator[dg.AssetMaterialization]:
-    """Refresh each shop of the run: lease, fetch, normalise, judge, publish.
+def catalog_assets(shops_per_run: int) -> dg.AssetsDefinition:
+    """Build the five assets; an analyst's backfill is cut into runs of so many shops."""
 
-    Without `raw_catalog` among the selected assets the rest is made again from the stored raw objects.
-    """
-    selected = {key.to_user_string() for key in context.selected_asset_keys}
-    batch = Batch(
-        shops=tuple(context.partition_keys),
-        trigger=_trigger(context.run.tags),
-        run_id=context.run.run_id,
-        from_raw="raw_catalog" not in selected,
-        not_before=context.run.tags.get("salesbot/scheduled_at"),
+    @dg.multi_asset(
+        name="refresh_shops",
+        specs=SPECS,
+        partitions_def=shops,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=shops_per_run),
+        can_subset=True,
     )
-    report = Report(context.log, total=len(batch.shops))
-    for outcome in program.refresh_batch(batch, progress=report.progress):
-        report.note(outcome)
-        yield from materialisations(outcome, selected)
-    report.close()
+    def refresh_shops(
+        context: dg.AssetExecutionContext, program: dg.ResourceParam[Program]
+    ) -> Iterator[dg.AssetMaterialization]:
+        """Refresh each shop of the run: lease, fetch, normalise, judge, publish.
+
+        Without `raw_catalog` among the selected assets the rest is made again from the stored raw objects.
+        """
+        selected = {key.to_user_string() for key in context.selected_asset_keys}
+        batch = Batch(
+            shops=tuple(context.partition_keys),
+            trigger=_trigger(context.run.tags),
+            run_id=context.run.run_id,
+            from_raw="raw_catalog" not in selected,
+            not_before=context.run.tags.get(SCHEDULED_AT),
+        )
+        report = Report(context.log, total=len(batch.shops))
+        for outcome in program.refresh_batch(batch, progress=report.progress):
+            report.note(outcome)
+            yield from materialisations(outcome, selected)
+        report.close()
+
+    return refresh_shops
 
 
 def _trigger(tags: Mapping[str, str]) -> str:
     """Say what asked for the run, in the contract's words."""
-    if "dagster/schedule_name" in tags or "salesbot/scheduled_at" in tags:
+    if "dagster/schedule_name" in tags or SCHEDULED_AT in tags:
         return "schedule"
     return "backfill" if "dagster/backfill" in tags else "manual"

@@ -14,6 +14,7 @@ from salesbot_pipelines.refresh.fleet import FRESH_HOURS, ShopRow
 from salesbot_pipelines.refresh.program import Program
 
 _MOST_ROWS = 200
+_MOST_NAMED = 50
 
 CHECKS = {
     "fresh": f"every shop was read whole within {FRESH_HOURS} hours",
@@ -44,11 +45,15 @@ def fleet(
             check_name=name,
             passed=not bad,
             severity=dg.AssetCheckSeverity.WARN if name == "complete" else dg.AssetCheckSeverity.ERROR,
-            metadata={
-                "shops": len(bad),
-                "named": dg.MetadataValue.md("\n".join(f"- {text}" for text in bad[:50]) or "none"),
-            },
+            metadata={"shops": len(bad), "named": dg.MetadataValue.md(_listed(bad))},
         )
+
+
+def _listed(bad: list[str]) -> str:
+    lines = [f"- {text}" for text in bad[:_MOST_NAMED]]
+    if len(bad) > _MOST_NAMED:
+        lines.append(f"- and {len(bad) - _MOST_NAMED} more")
+    return "\n".join(lines) or "none"
 
 
 fleet_job = dg.define_asset_job(

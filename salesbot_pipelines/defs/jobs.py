@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from salesbot_pipelines.defs.assets import ASSET_NAMES, catalog_assets
+from salesbot_pipelines.defs.assets import ASSET_NAMES
 from salesbot_pipelines.defs.materialisations import Report, materialisations
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.program import Program
 
 catalog_job = dg.define_asset_job(
     "refresh_catalog",
-    selection=dg.AssetSelection.assets(catalog_assets),
+    selection=dg.AssetSelection.assets(*ASSET_NAMES),
     executor_def=dg.in_process_executor,
     description="Refresh the catalogue of the chosen shops: all five assets.",
 )

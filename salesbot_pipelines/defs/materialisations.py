@@ -198,9 +198,9 @@ class Report:
         if self._total == 0:
             raise dg.Failure("the run was given no shop: is the range's start after its end?", allow_retries=False)
         if self._failures:
-            named = "; ".join(self._failures[shop] for shop in sorted(self._failures))
+            named = "\n".join(self._failures[shop] for shop in sorted(self._failures))
             raise dg.Failure(
-                f"{len(self._failures)} of {self._total} shops failed: {named}",
+                f"{len(self._failures)} of {self._total} shops failed:\n{named}",
                 metadata={"failed shops": dg.MetadataValue.md(_failures_table(self._failures))},
                 allow_retries=False,
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from salesbot_pipelines.defs.assets import SCHEDULED_AT
 from salesbot_pipelines.defs.checks import fleet_job
 from salesbot_pipelines.defs.jobs import catalog_job
 from salesbot_pipelines.defs.partitions import shops
@@ -36,7 +37,7 @@ def daily_refresh(cron: str, batch_size: int) -> dg.ScheduleDefinition:
                     RANGE_START: batch[0],
                     RANGE_END: batch[-1],
                     # A run that is started again after a kill leaves out the shops that are done.
-                    "salesbot/scheduled_at": moment.isoformat(),
+                    SCHEDULED_AT: moment.isoformat(),
                 },
             )
 
