@@ -14,10 +14,6 @@ Only loopback is used and everything is stopped at the end. At most 64 connectio
 from __future__ import annotations
 
 import argparse
-import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import os
 import signal
@@ -29,162 +25,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-SECRET = "benchmark-secret"
-SHOPS = [f"bench-{number}.myshopify.com" for number in range(20)]
-BODY_BYTES = 3000
+from receiver_load import BODY_BYTES, SECRET, SHOPS
+
 CONNECTIONS = (1, 16, 64)
-OPEN_CONNECTIONS = 64
-
-
-# ---- the load, in a process of its own ----------------------------------------------------------------
-
-
-class Requests:
-    """Makes requests that differ in their webhook id alone, so that making them costs little."""
-
-    def __init__(self, kind: str, run: str) -> None:
-        self._number = 0
-        if kind == "hello":
-            self._head, self._tail = b"GET / HTTP/1.1\r\nHost: bench\r\nX-Id: ", b"\r\n\r\n"
-            self._shops = [b""]
-        else:
-            body = json.dumps({"id": 1, "body_html": "x" * BODY_BYTES, "title": "Lamp"}).encode()
-            digest = base64.b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256))
-            self._head = (
-                b"POST /shopify/webhook HTTP/1.1\r\nHost: bench\r\nUser-Agent: Shopify-Captain-Hook\r\n"
-                b"Accept: */*\r\nContent-Type: application/json\r\nX-Shopify-API-Version: 2026-10\r\n"
-                b"X-Shopify-Topic: products/update\r\nX-Shopify-Hmac-Sha256: " + digest + b"\r\n"
-                b"X-Shopify-Triggered-At: 2026-11-25T09:10:11.123456789Z\r\n"
-                b"Content-Length: " + str(len(body)).encode() + b"\r\nX-Shopify-Webhook-Id: " + run.encode() + b"-"
-            )
-            self._tail = b"\r\n\r\n" + body
-            self._shops = [b"\r\nX-Shopify-Shop-Domain: " + shop.encode() for shop in SHOPS]
-
-    def next(self) -> bytes:
-        self._number += 1
-        return b"%b%d%b%b" % (self._head, self._number, self._shops[self._number % len(self._shops)], self._tail)
-
-
-class Connection(asyncio.Protocol):
-    """One keep-alive connection; whoever owns it is told of each whole answer."""
-
-    def __init__(self, answered) -> None:
-        self._answered = answered
-        self._buffer = b""
-        self.transport: asyncio.Transport
-        self.sent_at = 0.0
-
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-
-    def send(self, request: bytes, at: float) -> None:
-        self.sent_at = at
-        self.transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, found, body = self._buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        start = head.lower().find(b"content-length: ") + 16
-        if len(body) >= int(head[start:].partition(b"\r\n")[0]):
-            self._buffer = b""
-            self._answered(self, int(head[9:12]))
-
-    def connection_lost(self, exc) -> None:
-        self._answered(self, 0)
-
-
-async def connect(port: int, answered, connections: int) -> list[Connection]:
-    loop = asyncio.get_running_loop()
-    return [
-        (await loop.create_connection(lambda: Connection(answered), "127.0.0.1", port))[1] for _ in range(connections)
-    ]
-
-
-async def closed_loop(port: int, requests: Requests, connections: int, seconds: float) -> dict:
-    loop = asyncio.get_running_loop()
-    took: list[float] = []
-    wrong = 0
-    until = loop.time() + seconds
-    done = asyncio.Event()
-    left = connections
-
-    def answered(connection: Connection, status: int) -> None:
-        nonlocal wrong, left
-        now = loop.time()
-        took.append(now - connection.sent_at)
-        wrong += status != 200
-        if now < until and status:
-            connection.send(requests.next(), now)
-        else:
-            left -= 1
-            if left == 0:
-                done.set()
-
-    opened = await connect(port, answered, connections)
-    started = loop.time()
-    for connection in opened:
-        connection.send(requests.next(), loop.time())
-    await done.wait()
-    return summary(took, wrong, loop.time() - started)
-
-
-async def open_loop(port: int, requests: Requests, rate: float, seconds: float) -> dict:
-    loop = asyncio.get_running_loop()
-    took: list[float] = []
-    wrong = 0
-    idle: list[Connection] = []
-    waiting: list[float] = []
-
-    def answered(connection: Connection, status: int) -> None:
-        nonlocal wrong
-        took.append(loop.time() - connection.sent_at)
-        wrong += status != 200
-        if waiting:
-            connection.send(requests.next(), waiting.pop(0))
-        elif status:
-            idle.append(connection)
-
-    idle.extend(await connect(port, answered, OPEN_CONNECTIONS))
-    started, sent, total = loop.time(), 0, int(rate * seconds)
-    while sent < total:
-        due = min(total, int((loop.time() - started) * rate) + 1)
-        for number in range(sent, due):
-            at = started + number / rate
-            if idle:
-                idle.pop().send(requests.next(), at)
-            else:
-                waiting.append(at)
-        sent = due
-        await asyncio.sleep(0.001)
-    deadline = loop.time() + 5
-    while len(took) < total and loop.time() < deadline:
-        await asyncio.sleep(0.01)
-    return summary(took, wrong + total - len(took), loop.time() - started)
-
-
-def summary(took: list[float], wrong: int, seconds: float) -> dict:
-    ordered = sorted(took) or [0.0]
-
-    def at(share: float) -> float:
-        return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 2)
-
-    return {
-        "rate": round((len(took) - wrong) / seconds, 1), "count": len(took), "wrong": wrong,
-        "p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": at(1.0),
-    }  # fmt: skip
-
-
-def generate_load(arguments: argparse.Namespace) -> None:
-    import uvloop
-
-    requests = Requests(arguments.kind, f"{os.getpid()}-{time.time_ns()}")
-    if arguments.load == "closed":
-        work = closed_loop(arguments.port, requests, arguments.connections, arguments.seconds)
-    else:
-        work = open_loop(arguments.port, requests, arguments.rate, arguments.seconds)
-    print(json.dumps(uvloop.run(work)))
+LOAD = Path(__file__).with_name("receiver_load.py")
 
 
 # ---- the servers ----------------------------------------------------------------------------------------
@@ -279,7 +123,7 @@ def start(kind: str, port: int, home: Path) -> subprocess.Popen:
 
 
 def load(kind: str, port: int, **options: float | str) -> dict:
-    command = [sys.executable, __file__, "--kind", kind, "--port", str(port)]
+    command = [sys.executable, str(LOAD), "--kind", kind, "--port", str(port)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout)
@@ -289,6 +133,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far. Of a busy machine it tells more than the clock."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def stored_events(home: Path) -> int:
@@ -305,7 +155,7 @@ def main(arguments: argparse.Namespace) -> None:
         ports = {"hello": free_port(), "receiver": free_port()}
         processes = {kind: start(kind, port, home) for kind, port in ports.items()}
         try:
-            run(arguments, home, ports)
+            run(arguments, home, ports, {kind: process.pid for kind, process in processes.items()})
         finally:
             for process in processes.values():
                 process.send_signal(signal.SIGTERM)
@@ -313,28 +163,35 @@ def main(arguments: argparse.Namespace) -> None:
                 process.wait(15)
 
 
-def run(arguments: argparse.Namespace, home: Path, ports: dict[str, int]) -> None:
+def measure(kind: str, ports: dict[str, int], pids: dict[str, int], **options: float | str) -> dict:
+    """Put a load on a server; its own processor time an answer is added, in microseconds."""
+    before = cpu_seconds(pids[kind])
+    result = load(kind, ports[kind], **options)
+    return {**result, "cpu": (cpu_seconds(pids[kind]) - before) / max(1, result["count"]) * 1e6}
+
+
+def run(arguments: argparse.Namespace, home: Path, ports: dict[str, int], pids: dict[str, int]) -> None:
     print(f"load average {os.getloadavg()[0]:.2f}, {os.cpu_count()} processors, Python {sys.version.split()[0]}\n")
     print("a bare file on the same disk, 3 KB rows")
     for rows in (1, 16, 64):
         print(f"  {rows:>3} rows a sync {fsyncs(home, rows=rows, seconds=1.0):>10,.0f} rows/s")
-    print("\nclosed loop        hello/s  p99 ms |  acknowledged/s   p50 ms   p99 ms  wrong | share of hello")
+    print("\n                hello/s  cpu us | acknowledged/s  cpu us   p50 ms   p99 ms  wrong | share: rate, cpu")
     acknowledged = 0
     for connections in CONNECTIONS:
         common = {"load": "closed", "connections": connections}
-        half = arguments.seconds / 2
-        first = load("hello", ports["hello"], seconds=half, **common)
-        ours = load("receiver", ports["receiver"], seconds=arguments.seconds, **common)
-        second = load("hello", ports["hello"], seconds=half, **common)
-        hello = (first["rate"] + second["rate"]) / 2
+        first = measure("hello", ports, pids, seconds=arguments.seconds / 2, **common)
+        ours = measure("receiver", ports, pids, seconds=arguments.seconds, **common)
+        second = measure("hello", ports, pids, seconds=arguments.seconds / 2, **common)
+        rate, cpu = (first["rate"] + second["rate"]) / 2, (first["cpu"] + second["cpu"]) / 2
         acknowledged += ours["count"] - ours["wrong"]
         print(
-            f"{connections:>3} connections {hello:>10,.0f} {max(first['p99'], second['p99']):>7.2f} | "
-            f"{ours['rate']:>15,.0f} {ours['p50']:>8.2f} {ours['p99']:>8.2f} {ours['wrong']:>6} | "
-            f"{ours['rate'] / hello:>6.2f}"
+            f"{connections:>3} connections {rate:>8,.0f} {cpu:>7.0f} | {ours['rate']:>14,.0f} {ours['cpu']:>7.0f} "
+            f"{ours['p50']:>8.2f} {ours['p99']:>8.2f} {ours['wrong']:>6} | "
+            f"{ours['rate'] / rate:>13.2f} {cpu / ours['cpu']:>5.2f}"
         )
     if arguments.open_seconds > 0:
-        ours = load("receiver", ports["receiver"], load="open", rate=arguments.rate, seconds=arguments.open_seconds)
+        options = {"load": "open", "rate": arguments.rate, "seconds": arguments.open_seconds}
+        ours = measure("receiver", ports, pids, **options)
         acknowledged += ours["count"] - ours["wrong"]
         print(
             f"\nopen loop {arguments.rate:,.0f}/s, {arguments.open_seconds:.0f} s: {ours['rate']:,.0f} acknowledged, "
@@ -352,14 +209,10 @@ if __name__ == "__main__":
     parser.add_argument("--open-seconds", type=float, default=10.0, help="of the open loop; 0 leaves it out")
     parser.add_argument("--rate", type=float, default=1000.0, help="events a second in the open loop")
     parser.add_argument("--home", default=None, help="folder on the disk to measure")
-    for name in ("serve", "kind", "load"):
-        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
-    for name in ("port", "connections"):
-        parser.add_argument(f"--{name}", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=("hello", "receiver"), help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
         (serve_hello if given.serve == "hello" else serve_receiver)(given.port)
-    elif given.load:
-        generate_load(given)
     else:
         main(given)

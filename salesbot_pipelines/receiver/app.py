@@ -136,6 +136,7 @@ class Application:
 
     def _finish(self, line: Line, route: str, seconds: float) -> None:
         line["time"] = datetime.now(UTC)
+        line.setdefault("outcome", "ok")
         line["ms"] = round(seconds * 1000, 2)
         metrics = self._door.metrics
         metrics.requests.add(route, str(line["status"]))

@@ -1,8 +1,7 @@
-"""The headers of a webhook, read once and strictly.
+"""A webhook's head, judged before its body is read: little is done for whoever has no signature.
 
-Shopify sends them in two families, `X-Shopify-Topic` and, for its newer Events, `Shopify-Topic`. None of them
-is signed, so all they can do is choose between things that are harmless; see `webhooks`.
-https://shopify.dev/docs/apps/build/webhooks
+What the headers mean is Shopify's and stands in `shopify.webhooks`; here is what a request must look like before
+it is worth reading on. None of the headers is signed, so all they can do is choose between harmless things.
 """
 
 from __future__ import annotations
@@ -13,70 +12,60 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from salesbot_pipelines.errors import RequestRefused
+from salesbot_pipelines.shopify.webhooks import Headers, read_headers
 
-_CLASSIC = b"x-shopify-"
-_EVENTS = b"shopify-"
-_FIELDS = (b"hmac-sha256", b"topic", b"shop-domain", b"webhook-id", b"event-id", b"triggered-at")
-_READ = {family + field: (family, field) for family in (_CLASSIC, _EVENTS) for field in _FIELDS}
-_OTHERS = (b"content-length", b"content-encoding", b"transfer-encoding")
+_FRAMING = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
 
-_SIGNATURE = re.compile(rb"[A-Za-z0-9+/]{43}=")
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{43}=")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=+-]{0,127}")
 _TOPIC = re.compile(r"[a-z_]{1,40}/[a-z_]{1,40}")
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_LONGEST_MOMENT = 40
+_A_YEAR = timedelta(days=366)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Head:
-    """What a webhook's headers say. `signature` has the right form; nothing here is verified."""
+    """What a webhook's head says: its headers, and the length of its body where one is declared."""
 
-    signature: bytes
+    headers: Headers
     declared: int | None
-    topic: str
-    shop: str
-    webhook_id: str
-    event_id: str | None
-    triggered_at: str
 
 
-def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
+def read_head(items: Iterable[tuple[bytes, bytes]]) -> Head:
     """Read the headers.
 
     Raises `RequestRefused`: 401 when the signature is missing or has not the form of one, 400 when a field
     comes twice, 413 when a declared length is no number, 415 for a compressed body.
     """
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in _READ or name in _OTHERS:
-            if name in found:
+    framing: dict[bytes, bytes] = {}
+    for name, value in items:
+        if name in _FRAMING:
+            if name in framing:
                 raise RequestRefused("a header comes twice", status=400)
-            found[name] = value
-    if b"content-encoding" in found:
+            framing[name] = value
+    if b"content-encoding" in framing:
         raise RequestRefused("the body is compressed", status=415)
-    # A delivery of the newer kind may carry both families; then its own one counts, as in Shopify's library.
-    family = _EVENTS if _EVENTS + b"hmac-sha256" in found else _CLASSIC
-    signature = found.get(family + b"hmac-sha256", b"")
-    if not _SIGNATURE.fullmatch(signature):
-        raise RequestRefused("the signature is missing or has not its form", status=401)
-    return Head(
-        signature=signature,
-        declared=_length(found.get(b"content-length")),
-        topic=_text(found, family + b"topic").lower(),
-        shop=_text(found, family + b"shop-domain"),
-        webhook_id=_text(found, family + b"webhook-id"),
-        event_id=_text(found, family + b"event-id") or None,
-        triggered_at=_text(found, family + b"triggered-at"),
-    )
+    headers = read_headers(items)
+    if not _SIGNATURE.fullmatch(headers.signature):
+        raise RequestRefused("the signature has not the form of one", status=401)
+    declared = framing.get(b"content-length")
+    if declared is not None and not _LENGTH.fullmatch(declared):
+        raise RequestRefused("the declared length is no number", status=413)
+    return Head(headers, None if declared is None else int(declared))
 
 
-def require_form(head: Head) -> None:
-    """Raise `RequestRefused` with 400 unless topic and ids have the form that Shopify gives them."""
-    if not _TOPIC.fullmatch(head.topic):
+def require_form(headers: Headers) -> None:
+    """Raise `RequestRefused` with 400 unless topic and id have the form that Shopify gives them."""
+    if not _TOPIC.fullmatch(headers.topic):
         raise RequestRefused("the topic is missing or has not its form", status=400)
-    if not _ID.fullmatch(head.webhook_id):
+    if not _ID.fullmatch(headers.webhook_id):
         raise RequestRefused("the webhook id is missing or has not its form", status=400)
-    if head.event_id is not None and not _ID.fullmatch(head.event_id):
-        head.event_id = None
+
+
+def event_id_of(headers: Headers) -> str | None:
+    """Return the id that joins the deliveries of one action; None when it has not the form of one."""
+    return headers.event_id if _ID.fullmatch(headers.event_id) else None
 
 
 def parse_moment(text: str, *, now: datetime) -> datetime | None:
@@ -84,25 +73,13 @@ def parse_moment(text: str, *, now: datetime) -> datetime | None:
 
     It is data for people and never decides anything, so a wrong one costs nothing.
     """
-    match = _MOMENT.fullmatch(text)
-    if match is None:
+    if len(text) > _LONGEST_MOMENT:
         return None
-    whole, fraction, zone = match.groups()
     try:
-        moment = datetime.fromisoformat(f"{whole}.{(fraction or '0').ljust(6, '0')}{zone}").astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return None
+        moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if abs(moment - now) < timedelta(days=366) else None
-
-
-def _length(declared: bytes | None) -> int | None:
-    if declared is None:
-        return None
-    if not re.fullmatch(rb"[0-9]{1,18}", declared):
-        raise RequestRefused("the declared length is no number", status=413)
-    return int(declared)
-
-
-def _text(found: dict[bytes, bytes], name: bytes) -> str:
-    value = found.get(name, b"")
-    return value.decode("ascii") if len(value) <= 255 and value.isascii() else "\0"
+    return moment if abs(moment - now) < _A_YEAR else None

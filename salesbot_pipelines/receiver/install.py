@@ -134,15 +134,14 @@ class InstallRoutes:
         session = self._door.sessions.find(session_token) if session_token else None
         return session.owner if session else None
 
-    async def _subscribe_in_time(self, install: Install) -> dict[str, int] | None:
-        """Subscribe the webhooks; None when that failed or took too long: the daily refresh sees to it."""
-        if install.status != "installed":
-            return None
-        with anyio.move_on_after(_SUBSCRIBE_SECONDS):
-            return await anyio.to_thread.run_sync(self._subscribe, install.shop, abandon_on_cancel=True)
-        return None
+    async def _subscribe_in_time(self, install: Install) -> dict[str, str | int]:
+        """Subscribe the webhooks and say what came of it; the daily refresh sees to what did not."""
+        if install.status == "installed":
+            with anyio.move_on_after(_SUBSCRIBE_SECONDS):
+                return await anyio.to_thread.run_sync(self._subscribe, install.shop, abandon_on_cancel=True)
+        return {"status": "failed"}
 
-    def _subscribe(self, shop: str) -> dict[str, int] | None:
+    def _subscribe(self, shop: str) -> dict[str, str | int]:
         program, settings = self._door.program, self._door.settings.shopify
         tokens = InstallTokens(
             shop,
@@ -165,20 +164,17 @@ class InstallRoutes:
             done = reconcile_subscriptions(client, settings.webhook_address)
         except SalesbotError as error:
             self._door.journal.note("subscriptions", level="warning", shop=shop, error=error.public_text[:300])
-            return None
-        return {name: len(getattr(done, name)) for name in ("created", "updated", "removed", "kept")}
+            return {"status": "failed"}
+        counts = {name: len(getattr(done, name)) for name in ("created", "updated", "removed", "kept", "refused")}
+        if done.refused:
+            self._door.journal.note("subscriptions", level="warning", shop=shop, refused=sorted(done.refused))
+        return {"status": "incomplete" if done.refused else "subscribed", **counts}
 
-    def _answer(self, request: Request, install: Install, webhooks: dict[str, int] | None) -> Response:
+    def _answer(self, request: Request, install: Install, webhooks: dict[str, str | int]) -> Response:
         if wants_json(request):
             return JSONResponse(
-                {
-                    "user_uuid": install.owner,
-                    "shop": install.shop,
-                    "status": install.status,
-                    "webhooks": {"status": "failed"} if webhooks is None else {"status": "subscribed", **webhooks},
-                }
+                {"user_uuid": install.owner, "shop": install.shop, "status": install.status, "webhooks": webhooks}
             )
-        failed = webhooks is None and install.status == "installed"
-        return RedirectResponse(
-            f"/shopify/status?notice={WEBHOOKS_NOTICE}" if failed else "/shopify/status", status_code=303
-        )
+        # Where a login has to be repeated anyway, that is what the page says.
+        to_tell = install.status == "installed" and webhooks["status"] != "subscribed"
+        return RedirectResponse(f"/shopify/status{f'?notice={WEBHOOKS_NOTICE}' if to_tell else ''}", status_code=303)

@@ -19,45 +19,16 @@ import msgspec
 from salesbot_pipelines.errors import RequestRefused
 from salesbot_pipelines.receiver.control import CONTROL_TOPICS, shop_named_in
 from salesbot_pipelines.receiver.door import Door
-from salesbot_pipelines.receiver.heads import Head, parse_moment, read_head, require_form
+from salesbot_pipelines.receiver.heads import event_id_of, parse_moment, read_head, require_form
 from salesbot_pipelines.receiver.limits import Receive
 from salesbot_pipelines.shopify.domain import parse_shop
-from salesbot_pipelines.shopify.webhooks import verify_signature
+from salesbot_pipelines.shopify.webhooks import TOPICS, Headers, verify_signature
 from salesbot_pipelines.state.inbox import WebhookEvent
 
 _Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 _TAKEN: _Answer = (200, [], b"")
 
-ORDINARY_TOPICS = frozenset(
-    {
-        "app/scopes_update",
-        "collections/create",
-        "collections/delete",
-        "collections/update",
-        "discounts/create",
-        "discounts/delete",
-        "discounts/redeemcode_added",
-        "discounts/redeemcode_removed",
-        "discounts/update",
-        "inventory_items/create",
-        "inventory_items/delete",
-        "inventory_items/update",
-        "inventory_levels/connect",
-        "inventory_levels/disconnect",
-        "inventory_levels/update",
-        "locations/activate",
-        "locations/create",
-        "locations/deactivate",
-        "locations/delete",
-        "locations/update",
-        "products/create",
-        "products/delete",
-        "products/update",
-        "shop/update",
-        "variants/in_stock",
-        "variants/out_of_stock",
-    }
-)
+ORDINARY_TOPICS = (frozenset(TOPICS) | {"inventory_items/create", "inventory_items/delete"}) - CONTROL_TOPICS
 """Topics that mark their shop. They may be subscribed by us or by the app's own configuration file."""
 
 NOTED_TOPICS = frozenset({"bulk_operations/finish"})
@@ -92,37 +63,31 @@ class WebhookRoute:
         """
         head = read_head(headers)
         body = await self._door.bodies.read(receive, declared=head.declared)
-        if not verify_signature(body, head.signature, self._door.secrets):
+        claims = head.headers
+        if not verify_signature(body, claims.signature, self._door.secrets):
             raise RequestRefused("the signature does not fit", status=401)
         fields = _read(body)
-        require_form(head)
-        if head.topic not in _TOPICS:
+        require_form(claims)
+        if claims.topic not in _TOPICS:
             raise RequestRefused("the topic is not one that is taken", status=404)
-        shop = self._shop_of(head, fields)
-        line["topic"], line["shop"], line["webhook_id"] = head.topic, shop, head.webhook_id
-        line["outcome"] = await self._keep(head, shop, body, fields)
+        shop = _shop_of(claims, fields)
+        line["topic"], line["shop"], line["webhook_id"] = claims.topic, shop, claims.webhook_id
+        line["outcome"] = await self._keep(claims, shop, body, fields)
         return _TAKEN
 
-    def _shop_of(self, head: Head, fields: _Body) -> str:
-        shop = parse_shop(head.shop)
-        for named in (fields.myshopify_domain, fields.shop_domain):
-            if isinstance(named, str) and named.lower() != shop:
-                raise RequestRefused("the body names another shop than the header", status=400)
-        return shop
-
-    async def _keep(self, head: Head, shop: str, body: bytes, fields: _Body) -> str:
-        if head.topic in NOTED_TOPICS:
+    async def _keep(self, claims: Headers, shop: str, body: bytes, fields: _Body) -> str:
+        if claims.topic in NOTED_TOPICS:
             return "noted"
         event = WebhookEvent(
             shop=shop,
-            topic=head.topic,
-            webhook_id=head.webhook_id,
+            topic=claims.topic,
+            webhook_id=claims.webhook_id,
             body_sha256=hashlib.sha256(body).hexdigest(),
-            event_id=head.event_id,
-            triggered_at=parse_moment(head.triggered_at, now=self._door.program.clock.now()),
+            event_id=event_id_of(claims),
+            triggered_at=parse_moment(claims.triggered_at, now=self._door.program.clock.now()),
             resource_id=_gid(fields.admin_graphql_api_id),
         )
-        if head.topic in CONTROL_TOPICS:
+        if claims.topic in CONTROL_TOPICS:
             return await self._keep_request(event, body)
         return await self._door.committer.commit(event)
 
@@ -133,6 +98,14 @@ class WebhookRoute:
         kept = await door.committer.run(lambda: door.control_events.accept(event, body))
         door.worker.wake()
         return str(kept)
+
+
+def _shop_of(claims: Headers, fields: _Body) -> str:
+    shop = parse_shop(claims.shop)
+    for named in (fields.myshopify_domain, fields.shop_domain):
+        if isinstance(named, str) and named.lower() != shop:
+            raise RequestRefused("the body names another shop than the header", status=400)
+    return shop
 
 
 def _read(body: bytes) -> _Body:

@@ -32,9 +32,15 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(quiet_door):
-    """Every test here ends with the rows it began with, and with a log that is silent about what came."""
+    """Every test here ends with the rows it began with, without a call outward, and with a log that is silent
+    about what came."""
     before, written = quiet_door.rows(), len(quiet_door.log.getvalue())
+    outward: list[str] = []
+    http = quiet_door.door.program.http
+    http.event_hooks = {"request": [lambda request: outward.append(str(request.url))]}
     yield
+    http.event_hooks = {}
+    assert outward == []
     assert quiet_door.rows() == before
     quiet_door.door.journal.flush()
     log = quiet_door.log.getvalue()[written:].decode()

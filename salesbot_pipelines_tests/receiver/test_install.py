@@ -284,7 +284,7 @@ def test_a_parameter_that_comes_twice(connected_door, browser, shopify):
     "action", ["redirect", "html", "empty", "huge", "broken_json", "not_object", "status", "disconnect", "http_429"]
 )
 def test_a_token_answer_that_is_none(connected_door, browser, shopify, action):
-    more = {"location": "http://127.0.0.1:9/steal"} if action == "redirect" else {}
+    more = {"location": f"{connected_door.url}/healthz"} if action == "redirect" else {}
     status = {"status": 500} if action == "status" else {}
     shopify.sandbox.faults.add(action, operation="access_token", times=None, **more, **status)
     back = browser.grant(browser.begin())
@@ -294,6 +294,7 @@ def test_a_token_answer_that_is_none(connected_door, browser, shopify, action):
     assert "proxy" not in answer.text.lower()
     assert connected_door.rows("installs", "sessions") == {"installs": [], "sessions": []}
     assert len(exchanges(shopify)) <= 1
+    assert "healthz" not in [line["route"] for line in connected_door.lines()]
     # Nothing is half done: the next try goes through.
     shopify.sandbox.faults.clear()
     assert browser.install().status_code == 303

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from salesbot_pipelines.receiver.control import CONTROL_TOPICS
 from salesbot_pipelines.receiver.webhooks import NOTED_TOPICS, ORDINARY_TOPICS
-from salesbot_pipelines.shopify.webhooks import TOPICS
+from salesbot_pipelines.shopify.webhooks import SUBSCRIBED
 from salesbot_pipelines_tests.receiver.harness import OTHER, PAYLOAD, SHOP, delivery, receiver
 
 
@@ -120,9 +121,9 @@ def test_the_signature_is_over_the_raw_bytes_and_the_body_is_a_json_object(quiet
 
 
 def test_what_we_subscribe_to_is_taken():
-    # INVENTORY_LEVELS_UPDATE is inventory_levels/update on the wire: which underscore became a slash is not told.
-    spelled = {topic.replace("/", "_").upper() for topic in ORDINARY_TOPICS | CONTROL_TOPICS | NOTED_TOPICS}
-    assert set(TOPICS) <= spelled
+    assert set(SUBSCRIBED) <= ORDINARY_TOPICS | CONTROL_TOPICS
+    assert {"customers/data_request", "customers/redact", "shop/redact"} <= CONTROL_TOPICS
+    assert not ORDINARY_TOPICS & (CONTROL_TOPICS | NOTED_TOPICS)
 
 
 def test_our_own_bulk_operations_do_not_mark_the_shop(door):
@@ -144,6 +145,22 @@ def test_secrets_during_a_rotation(tmp_path):
     with receiver(tmp_path / "home", SHOPIFY_API_SECRET="new", SHOPIFY_API_SECRET_PREVIOUS="old") as door:
         door.connect()
         assert [door.post(secret=secret).status_code for secret in ("new", "old", "neither")] == [200, 200, 401]
+
+
+def test_more_than_can_wait_is_refused_at_once_and_the_rest_is_kept(door, monkeypatch):
+    door.connect()
+    disk = threading.Event()
+    accept = door.door.inbox.accept
+    monkeypatch.setattr(door.door.inbox, "accept", lambda events: (disk.wait(5), accept(events))[1])
+    monkeypatch.setattr(door.door.committer, "_capacity", 4)
+    with ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(door.post) for _ in range(12)]
+        door.wait_until(lambda: sum(answer.done() for answer in answers) == 8)
+        disk.set()
+        statuses = [answer.result().status_code for answer in answers]
+    assert sorted(statuses) == [200] * 4 + [503] * 8
+    assert {answer.result().headers.get("retry-after") for answer in answers} == {None, "2"}
+    assert len(door.rows("inbox")["inbox"]) == 4
 
 
 def test_a_larger_body_than_most_is_taken(door):
