@@ -81,10 +81,14 @@ class Answer:
     bucket: Bucket | None = None
 
     def denial(self, path: tuple[str, ...]) -> Problem | None:
-        """Return the problem that made the value at `path` null, if one did."""
+        """Return the problem that made the value at `path` null, if one did.
+
+        It struck above the value, or below it: a null where none may be takes its parents along.
+        """
         for problem in self.problems:
             names = tuple(step for step in problem.path if isinstance(step, str))
-            if path[: len(names)] == names or not names:
+            shared = min(len(path), len(names))
+            if path[:shared] == names[:shared]:
                 return problem
         return None
 

@@ -50,12 +50,20 @@ class InventoryReader:
         """Write the items with these ids; the item of a variant that was deleted meanwhile is gone."""
         for start in range(0, len(gids), _AT_ONCE):
             chunk = gids[start : start + _AT_ONCE]
-            for answer, nodes in by_ids(self._client, load("inventory_by_id"), chunk, {"levelsFirst": _STEPS[-1]}):
-                mark_holes(answer, ("nodes",), nodes, self._reading.holes, ENTITY)
-                for node in nodes:
-                    if node is not None:
-                        self._reading.seen[ENTITY].add(number_of(node["id"]))
-                        self._write(node, flatten(node, _LEVELS))
+            try:
+                self._read_some(chunk)
+            except SectionUnread as unread:
+                self._reading.holes.add_problem(f"{ENTITY}.{_LEVELS}", unread.problem)
+                for gid in chunk:
+                    self._write({"id": gid, _LEVELS: [], "incomplete": [_LEVELS]}, None)
+
+    def _read_some(self, gids: Sequence[str]) -> None:
+        for answer, nodes in by_ids(self._client, load("inventory_by_id"), gids, {"levelsFirst": _STEPS[-1]}):
+            mark_holes(answer, ("nodes",), nodes, self._reading.holes, ENTITY)
+            for node in nodes:
+                if node is not None:
+                    self._reading.seen[ENTITY].add(number_of(node["id"]))
+                    self._write(node, flatten(node, _LEVELS))
 
     def _take(self, nodes: list[Node]) -> list[str]:
         """Write the items that are whole; return those that are not."""

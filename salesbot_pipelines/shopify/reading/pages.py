@@ -109,7 +109,8 @@ def by_ids(
 ) -> Iterator[tuple[Answer, list[Node | None]]]:
     """Give the objects of `ids`, in their order and None for one that is gone, with the answer they came in.
 
-    `nodes(ids:)` takes 250 at once; a heavy answer halves that.
+    `nodes(ids:)` takes 250 at once; a heavy answer halves that. Raises `SectionUnread` when the objects are not told,
+    or one of them is null by an error.
     """
     pending = list(ids)
     while pending:
@@ -127,8 +128,17 @@ def by_ids(
         nodes = answer.data.get("nodes")
         if not isinstance(nodes, list) or len(nodes) != len(chunk):
             raise SectionUnread(answer.denial(("nodes",)))
+        _require_reasonless(answer, nodes)
         client.costs.weigh(query, answer.size, len(chunk))
         yield answer, nodes
+
+
+def _require_reasonless(answer: Answer, nodes: list[Node | None]) -> None:
+    """Raise `SectionUnread` for an object that is null by an error: it may well be there."""
+    for problem in answer.problems:
+        place = problem.path[1] if len(problem.path) > 1 and problem.path[0] == "nodes" else None
+        if isinstance(place, int) and place < len(nodes) and nodes[place] is None:
+            raise SectionUnread(problem)
 
 
 def does_not_move_on(client: AdminClient, query: Query) -> ShopifyUnavailable:
