@@ -156,9 +156,7 @@ class Settings:
     def require_app(self) -> None:
         """Raise `SettingsError` unless the variables that OAuth and webhooks need are there."""
         self.require_app_keys()
-        _require(
-            SHOPIFY_REDIRECT_URI=self.shopify.redirect_uri, SHOPIFY_WEBHOOK_ADDRESS=self.shopify.webhook_address
-        )
+        _require(SHOPIFY_REDIRECT_URI=self.shopify.redirect_uri, SHOPIFY_WEBHOOK_ADDRESS=self.shopify.webhook_address)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
