@@ -1,0 +1,376 @@
+"""Every fault of the wire at every call of a refresh: `python -m salesbot_pipelines_tests.refresh.fault_matrix`.
+
+Before each case something changes in every object of the shop, so that the old document and the right one differ
+everywhere. Then one refresh meets the fault, and must end in one of these ways:
+
+    right           the document of the shop as it is, nothing missing
+    right with gaps the same, but for what its own omissions name
+    old             the document before, byte for byte, and an error that says why
+
+and after it a refresh without the fault must give the right document, whatever came before. Anything else is a
+fault of ours, and a line of the report. The sandbox answers over HTTP; time is turned, so that waits cost nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import itertools
+import json
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from salesbot_pipelines.refresh.outcome import Outcome
+from salesbot_pipelines.sandbox.world import World
+from salesbot_pipelines_tests.refresh.comparing import differences, left_behind, without_times
+from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, short_pages, small_shop, turn
+from salesbot_pipelines_tests.rig import Rig, TurnedClock, open_rig
+
+SHORTEST_WAIT = 40.0
+READ_SECONDS = 0.15
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to spoil a call: the sandbox's action and its settings."""
+
+    name: str
+    action: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    at_root: bool = False
+    """It nulls the call's first root field."""
+    stays: bool = False
+    """It is no passing fault: one is enough to end the refresh."""
+
+
+def _denied(field_name: str) -> dict[str, str]:
+    return {"required_access": field_name}
+
+
+FAULTS = (
+    Fault("THROTTLED in a 200", "throttled"),
+    Fault("an empty bucket", "drain"),
+    Fault("429 with Retry-After", "http_429", {"seconds": 120}),
+    Fault("500", "status", {"status": 500}),
+    Fault("502", "status", {"status": 502}),
+    Fault("503", "status", {"status": 503}),
+    Fault("disconnect", "disconnect"),
+    Fault("answer lost after the work", "lost"),
+    Fault("truncated", "truncate"),
+    Fault("HTML in a 200", "html"),
+    Fault("broken JSON", "broken_json"),
+    Fault("no JSON object", "not_object"),
+    Fault("empty body", "empty"),
+    Fault("slow", "slow", {"seconds": 3 * READ_SECONDS}),
+    Fault("partial: INTERNAL_SERVER_ERROR", "partial", at_root=True),
+    Fault("partial: another error", "partial", {"code": "UNEXPECTED"}, at_root=True, stays=True),
+    Fault("partial: ACCESS_DENIED", "partial", _denied("read_something"), at_root=True, stays=True),
+    Fault("errors only: INTERNAL_SERVER_ERROR", "errors_only"),
+    Fault("errors only: another", "errors_only", {"code": "undefinedField"}, stays=True),
+    Fault("errors only: ACCESS_DENIED", "errors_only", {"code": "ACCESS_DENIED"}, stays=True),
+    Fault("max cost", "max_cost", stays=True),
+    Fault("401", "unauthorized", stays=True),
+    Fault("402 from now on", "freeze", {"status": 402}, stays=True),
+    Fault("402", "status", {"status": 402}, stays=True),
+    Fault("403", "status", {"status": 403}, stays=True),
+    Fault("404", "status", {"status": 404}, stays=True),
+    Fault("423", "status", {"status": 423}, stays=True),
+    Fault("400", "status", {"status": 400}, stays=True),
+    Fault("wrong version", "wrong_version", stays=True),
+    Fault("redirect", "redirect", stays=True),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault at one call. `times` None: at every call of the operation from this one on."""
+
+    fault: Fault
+    operation: str
+    nth: int
+    place: str
+    times: int | None = 1
+    path: tuple[str | int, ...] = ()
+    situation: str = "plain"
+
+    @property
+    def name(self) -> str:
+        where = "." + ".".join(map(str, self.path)) if self.path else ""
+        often = "" if self.times == 1 else ", lasting"
+        return f"{self.fault.name}{often} @ {self.operation}{where} {self.place}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a case ended; `fault` is empty when it ended well."""
+
+    case: Case
+    ending: str
+    said: str = ""
+    wrong: str = ""
+
+
+class HurriedClock(TurnedClock):
+    """Each wait takes long, so that what is repeated for minutes is repeated a few times."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(max(seconds, SHORTEST_WAIT))
+
+
+class Matrix:
+    """The rig of all cases, and the right documents of the two states between which the shop is turned."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.shop = rig.world.shop(DOMAIN)
+        self.state = 0
+        self.right: dict[int, dict[str, Any]] = {}
+        self.counted: Counter[str] = Counter()
+        self.roots: dict[str, dict[str, Any]] = {}
+        rig.connect(self.shop)
+        for _ in range(2):
+            self.turn()
+            with self._recording():
+                rig.publish(DOMAIN)
+            self.right[self.state] = without_times(rig.document(DOMAIN))
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Keep one true answer of each operation, and count its calls."""
+        sandbox = self.rig.server.sandbox
+        answer = sandbox.engine.answer
+        self.counted.clear()
+
+        def listening(shop: Any, text: str, variables: Any, name: Any, spoils: Any) -> Any:
+            outcome = answer(shop, text, variables, name, spoils)
+            operation = text.split("query ", 1)[1].split("(")[0].split()[0]
+            self.counted[operation] += 1
+            self.roots.setdefault(operation, copy.deepcopy(outcome.body["data"]))
+            return outcome
+
+        sandbox.engine.answer = listening
+        try:
+            yield
+        finally:
+            sandbox.engine.answer = answer
+
+    def turn(self) -> None:
+        """Change something in every object of the shop, back and forth between two states."""
+        self.rig.program.clock.turn(minutes=1)
+        self.state = 1 - self.state
+        turn(self.shop, self.state)
+
+    # -- cases ------------------------------------------------------------------------------------------------
+
+    def cases(self) -> list[Case]:
+        """Give every fault at the first, middle and last call of every operation, once and lasting."""
+        found = []
+        for fault, (operation, count) in itertools.product(FAULTS, sorted(self.counted.items())):
+            places = {1: "first", count: "last", (count + 1) // 2: "middle"} if count > 2 else {1: "first"}
+            if count == 2:
+                places[2] = "last"
+            path = (next(iter(self.roots[operation])),) if fault.at_root else ()
+            for nth, place in sorted(places.items()):
+                found.append(Case(fault, operation, nth, place, 1, path))
+                if not fault.stays or nth == 1:
+                    found.append(Case(fault, operation, nth, place, None, path))
+        return found
+
+    def holes(self) -> list[Case]:
+        """Give every object and list of every true answer, nulled by itself."""
+        found = []
+        reasons = (
+            Fault("null", "partial", {"code": "UNEXPECTED"}, stays=True),
+            Fault("null, denied", "partial", _denied("read_something"), stays=True),
+        )
+        for operation, data in sorted(self.roots.items()):
+            for number, path in enumerate(_paths(data)):
+                found.append(Case(reasons[number % 2], operation, 1, "first", None, path))
+        return found
+
+    # -- one case ---------------------------------------------------------------------------------------------
+
+    def run(self, case: Case) -> Result:
+        """Meet the fault, look at the document, heal, look again."""
+        self.turn()
+        before = self.rig.document_bytes(DOMAIN)
+        settings = {**case.fault.settings, **({"path": list(case.path)} if case.path else {})}
+        self.rig.server.sandbox.faults.add(
+            case.fault.action, operation=case.operation, nth=case.nth, times=case.times, **settings
+        )
+        outcome = self.rig.refresh(DOMAIN)[DOMAIN]
+        self.rig.server.sandbox.faults.clear()
+        self.shop.thaw()
+        ending, said, wrong = self._look(outcome, before)
+        return Result(case, ending, said, wrong or self._heal(ending))
+
+    def _look(self, outcome: Outcome, before: bytes) -> tuple[str, str, str]:
+        after = self.rig.document_bytes(DOMAIN)
+        wrong = left_behind(self.rig, DOMAIN)
+        if outcome.error is not None:
+            said = f"{type(outcome.error).__name__}: {outcome.error.public_text}"
+            if after != before:
+                return "old", said, "the refresh failed and the document changed"
+            if type(outcome.error).__name__ == "UnexpectedError" or DOMAIN not in said:
+                return "old", said, "the reason is not named"
+            if not self.rig.program.work.status(DOMAIN).last_error:
+                return "old", said, "the reason is not kept"
+            return "old", said, wrong
+        if after == before:
+            return "old", "", f"{outcome.status}, and the old document stayed"
+        document = json.loads(after)
+        omissions = [omission["section"] for omission in document["source"]["omissions"]]
+        unnamed = sorted(
+            {
+                where
+                for where in differences(self.right[self.state], without_times(document))
+                if not is_named(where, omissions)
+            }
+        )
+        ending = "right with gaps" if omissions else "right"
+        if unnamed:
+            return ending, ", ".join(omissions), f"differs without a word: {', '.join(unnamed)}"
+        return ending, ", ".join(sorted(set(omissions))), wrong
+
+    def _heal(self, ending: str) -> str:
+        if ending == "right":
+            return ""
+        outcome = self.rig.refresh(DOMAIN)[DOMAIN]
+        if outcome.error is not None:
+            return f"the next refresh did not heal it: {outcome.error.public_text}"
+        document = self.rig.document(DOMAIN)
+        if document["source"]["omissions"] or list(differences(self.right[self.state], without_times(document))):
+            return "the next refresh did not give the right document"
+        install = self.rig.program.installs.require(DOMAIN)
+        if install.status != "installed" or self.rig.program.work.status(DOMAIN).last_error:
+            return "the mark of the failure stayed"
+        return left_behind(self.rig, DOMAIN)
+
+
+# What a section's raw name is called in the document, and what else of the document hangs on it.
+_HANGS_ON = {
+    "inventory": ("inventory", "availability"),
+    "inventoryLevels": ("inventory", "availability"),
+    "inventoryItem": ("inventory", "availability", "weight", "requires_shipping", "country_code_of_origin"),
+    "locations": ("location_name",),
+    "collections": ("collection_ids",),
+    "links": ("links",),
+    "locale": ("locale", "locales"),
+}
+
+
+def is_named(where: str, omissions: Sequence[str]) -> bool:
+    """Say whether a difference lies in what the omissions name."""
+    steps = where.split("/")
+    for omission in omissions:
+        names = [name for name in omission.replace("/", ".").split(".") if name and name != "*"]
+        names = [plain for name in names for plain in _published(name)]
+        if names and (names[0] == steps[0] or names[0] in steps or set(_HANGS_ON.get(names[0], ())) & set(steps)):
+            return True
+    return False
+
+
+def _published(name: str) -> list[str]:
+    return [name]
+
+
+def _paths(data: Any, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Give the paths to every object and list of an answer; of lists of objects, only into the first entry."""
+    if here and isinstance(data, dict | list):
+        yield here
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _paths(value, (*here, key))
+    elif isinstance(data, list) and data:
+        yield from _paths(data[0], (*here, 0))
+
+
+@contextmanager
+def open_matrix(home: Path) -> Iterator[Matrix]:
+    """Serve the small shop with pages of one object, open the program on it, and learn the two right documents."""
+    clock = HurriedClock()
+    world = World(clock)
+    world.add(small_shop(clock))
+    with ExitStack() as stack:
+        stack.enter_context(short_pages(1))
+        rig = stack.enter_context(open_rig(home, world, clock=clock))
+        http = httpx.Client(follow_redirects=False, trust_env=False, timeout=httpx.Timeout(10, read=READ_SECONDS))
+        stack.callback(http.close)
+        refresh = dataclasses.replace(rig.program.refresh, http=http)
+        rig.program = dataclasses.replace(rig.program, refresh=refresh)
+        # The rig closes the program's first client.
+        yield Matrix(rig)
+
+
+def sample(cases: Sequence[Case], count: int) -> list[Case]:
+    """Take `count` cases, the same each time: every fault as often as the others, at calls chosen by a fixed dice."""
+    dice = random.Random(7)
+    by_fault: dict[str, list[Case]] = {}
+    for case in dice.sample(cases, len(cases)):
+        by_fault.setdefault(case.fault.name, []).append(case)
+    rounds = itertools.zip_longest(*by_fault.values())
+    return [case for taken in rounds for case in taken if case is not None][:count]
+
+
+def report(results: Sequence[Result]) -> str:
+    """Give the table of faults and endings, and each case that ended wrong."""
+    endings = ("right", "right with gaps", "old")
+    lines = [
+        f"{len(results)} cases, {sum(1 for result in results if result.wrong)} ended wrong",
+        "",
+        "| fault | cases | right | right with gaps named | old, reason named | wrong |",
+        "|---|---|---|---|---|---|",
+    ]
+    by_fault: dict[str, list[Result]] = {}
+    for result in results:
+        by_fault.setdefault(result.case.fault.name, []).append(result)
+    for name, found in by_fault.items():
+        counts = Counter(result.ending for result in found if not result.wrong)
+        row = [str(len(found)), *(str(counts[ending]) for ending in endings)]
+        lines.append(f"| {name} | {' | '.join(row)} | {sum(1 for result in found if result.wrong)} |")
+    lines += [
+        f"- {result.case.name}: {result.ending} ({result.said[:160]}): {result.wrong[:300]}"
+        for result in results
+        if result.wrong
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=int, help="only so many cases")
+    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--holes", action="store_true", help="null every object and list of every answer instead")
+    parser.add_argument("--report", type=Path, default=Path("test-artefacts/fault-matrix.md"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, open_matrix(Path(folder) / "home") as matrix:
+        cases = matrix.holes() if arguments.holes else matrix.cases()
+        cases = [case for case in cases if arguments.only in case.name]
+        if arguments.sample:
+            cases = sample(cases, arguments.sample)
+        results = []
+        for number, case in enumerate(cases):
+            results.append(matrix.run(case))
+            if results[-1].wrong:
+                print(f"{case.name}: {results[-1].said[:200]}: {results[-1].wrong[:400]}", flush=True)
+            if number % 100 == 99:
+                print(f"{number + 1} of {len(cases)}", file=sys.stderr, flush=True)
+    text = report(results)
+    arguments.report.parent.mkdir(parents=True, exist_ok=True)
+    arguments.report.write_text(text)
+    print(text)
+    return 1 if any(result.wrong for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
