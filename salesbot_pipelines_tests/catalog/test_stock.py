@@ -78,7 +78,7 @@ def test_the_best_variant_speaks_for_the_product():
         Availability(False, "discontinued"),
     ]
     for rank, one in enumerate(order):
-        assert best_of(reversed(order[rank:])) == one
+        assert best_of(list(reversed(order[rank:]))) == one
 
 
 def test_levels_are_joined_summed_named_and_in_order_of_location():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from salesbot_pipelines.catalog.model import Availability, Inventory
 
@@ -28,6 +28,8 @@ def availability_of(status: str, available: bool, inventory: Inventory | None) -
     return BACKORDER if inventory.policy == "continue" else FOR_SALE_OUT_OF_STOCK
 
 
-def best_of(variants: Iterable[Availability]) -> Availability:
+def best_of(variants: Collection[Availability]) -> Availability:
     """Return the best: available ones first, then by status."""
+    if IN_STOCK in variants:
+        return IN_STOCK
     return min(variants, key=lambda one: (not one.available, _RANK[one.status]))

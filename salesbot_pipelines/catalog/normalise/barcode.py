@@ -15,11 +15,7 @@ def normalise_barcodes(raw: Raw) -> list[Barcode]:
     """Return a variant's barcodes: `barcode`, and `barcodes` where Shopify already sends a list of texts."""
     one, more = raw.get("barcode"), raw.get("barcodes")
     values = dict.fromkeys((one, *more)) if more else (one,)
-    return [
-        Barcode(type="GTIN" if is_gtin(value) else "OTHER", value=value)
-        for value in values
-        if isinstance(value, str) and value
-    ]
+    return [Barcode("GTIN" if is_gtin(value) else "OTHER", value) for value in values if value]
 
 
 def is_gtin(value: str) -> bool:

@@ -61,7 +61,7 @@ def percent_text(fraction: Any) -> str | None:
 
 
 @lru_cache(maxsize=16384)
-def priced(amount: str, currency: str) -> Priced | None:
+def priced(amount: str | None, currency: str) -> Priced | None:
     """Return money and its number, from text, padded to the currency's exponent; None when either is none.
 
     Cached, for a shop repeats its prices: the same text gives the same instance.

@@ -72,7 +72,7 @@ def normalise_product(
     handle = raw.get("handle") or ""
     url = _url(raw, handle, context) if published_at else None
     variants, variants_complete = _variants(
-        raw, OfProduct(pointer, status, published_at is not None, url), context, levels, findings
+        raw, OfProduct(pointer, status, published_at is not None and status in _SHOWN, url), context, levels, findings
     )
     category = raw.get("category") or {}
     seo = raw.get("seo") or {}
@@ -82,7 +82,7 @@ def normalise_product(
         findings.add(f"{pointer}/updated_at", "error", "Shopify gave no time")
         updated_at = EPOCH
     return Product(
-        availability=best_of(found.variant.availability for found in variants),
+        availability=best_of([found[0].availability for found in variants]),
         categories=_categories(category),
         collection_ids=ids_in_order(collection_ids),
         content_hash="",
@@ -96,7 +96,7 @@ def normalise_product(
         media=normalise_media(whole(raw, "media", pointer, findings)),
         metadata=normalise_metafields(whole(raw, "metafields", pointer, findings)),
         options=normalise_options(raw.get("options")),
-        price_range=_range([found.price for found in variants]),
+        price_range=_range([found[1] for found in variants]),
         product_type=text(raw.get("productType")),
         published_at=published_at,
         seo=Seo(description=text(seo.get("description")), title=text(seo.get("title"))),
@@ -105,7 +105,7 @@ def normalise_product(
         title=raw.get("title") or "",
         updated_at=updated_at,
         url=url,
-        variants=[found.variant for found in variants],
+        variants=[found[0] for found in variants],
         variants_complete=variants_complete,
         vendor=text(raw.get("vendor")),
     )
@@ -119,13 +119,14 @@ def _variants(
     findings: Findings,
 ) -> tuple[list[Found], bool]:
     nodes, complete = connection(raw, "variants")
-    by_id: dict[str, Found] = {}
+    by_id: dict[str, tuple[int, int, Found]] = {}
     for rank, node in enumerate(nodes, 1):
         found = normalise_variant(node, rank, product, context, levels, findings)
         if found is None:
             complete = False
         else:
-            by_id.setdefault(found.variant.legacy_id, found)
+            digits = found[0].legacy_id
+            by_id.setdefault(digits, (found[0].position, int(digits), found))
     if not by_id:
         raise Unusable(product.pointer, f"none of its {len(nodes)} variants can be sold: no id, or no price")
     wanted = exact_count(raw.get("variantsCount"))
@@ -133,10 +134,7 @@ def _variants(
         complete = False
         of_all = "more" if wanted is None else wanted
         findings.add(f"{product.pointer}/variants", "truncated", f"{len(by_id)} of {of_all} variants could be used")
-    variants = list(by_id.values())
-    if len(variants) > 1:
-        variants.sort(key=lambda found: (found.variant.position, int(found.variant.legacy_id)))
-    return variants, complete
+    return [found for _, _, found in sorted(by_id.values())], complete
 
 
 def _url(raw: Raw, handle: str, context: ShopContext) -> str | None:
@@ -159,6 +157,6 @@ def _range(prices: list[Priced]) -> PriceRange:
 
 
 def _list_price_range(variants: list[Found]) -> PriceRange | None:
-    if all(found.list_price is None for found in variants):
+    if all(list_price is None for _, _, list_price in variants):
         return None
-    return _range([found.list_price or found.price for found in variants])
+    return _range([list_price or price for _, price, list_price in variants])

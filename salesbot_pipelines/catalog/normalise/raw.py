@@ -14,7 +14,10 @@ from urllib.parse import quote
 from salesbot_pipelines.catalog.normalise.context import Raw
 
 _GID = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]+)(?:\?.*)?", re.DOTALL | re.ASCII)
-_GID_MATCH = _GID.fullmatch
+_USUAL = frozenset(
+    f"gid://shopify/{kind}" for kind in ("Collection", "InventoryItem", "Location", "Product", "ProductVariant")
+)
+"""The gids of every refresh, read without the pattern; all others are read with it."""
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _URI_TEXT = re.compile(r"[!#$%&'()*+,\-./:;=?@\[\]_~A-Za-z0-9]+", re.ASCII)
@@ -46,17 +49,20 @@ def connection(raw: Raw, name: str) -> tuple[list[Any], bool]:
 
 def legacy_id(gid: Any) -> str | None:
     """Return the digits of a gid as text; None when it is no Shopify gid."""
-    match = _GID_MATCH(gid) if isinstance(gid, str) else None
+    if not isinstance(gid, str):
+        return None
+    head, _, digits = gid.rpartition("/")
+    if head in _USUAL and digits.isdecimal() and digits.isascii():
+        return digits
+    match = _GID.fullmatch(gid)
     return match[1] if match else None
 
 
 def key_of(raw: Raw) -> tuple[str, str] | None:
     """Return a node's gid and legacy id; None when it has no Shopify gid."""
     gid = raw.get("id")
-    if not isinstance(gid, str):
-        return None
-    match = _GID_MATCH(gid)
-    return (gid, match[1]) if match else None
+    digits = legacy_id(gid)
+    return (gid, digits) if gid is not None and digits is not None else None
 
 
 def ids_in_order(gids: Iterable[Any]) -> list[str]:
@@ -78,11 +84,12 @@ def gid_of(node: Any) -> Any:
 
 def integer(value: Any) -> int | None:
     """Return a whole number from an Int or from Shopify's 64-bit numbers in text; None for anything else."""
-    if type(value) is str and _WHOLE.fullmatch(value):
+    kind = type(value)
+    if kind is str and _WHOLE.fullmatch(value):
         value = int(value)
-    if type(value) is int and _LEAST <= value <= _MOST:
-        return value
-    return None
+    elif kind is not int:
+        return None
+    return value if _LEAST <= value <= _MOST else None
 
 
 def exact_count(value: Any) -> int | None:

@@ -46,14 +46,12 @@ def plain_text(html: str) -> str:
     """Return the text a reader of the page would see, a line per block."""
     if "<" not in html:
         return " ".join(_clean(html).split())
-    pieces = _REGULAR_TAG.split(html)
-    tags = [tag.lower() for tag in pieces[1::2]]
-    if len(tags) != html.count("<") or not _DROPPED.isdisjoint(tags):
-        tags, texts = _Scanner(html).parts()
+    texts = _REGULAR_TAG.split(html)
+    tags = [tag.lower() for tag in texts[1::2]]
+    if len(tags) == html.count("<") and _DROPPED.isdisjoint(tags):
+        del texts[1::2]
     else:
-        texts = pieces[0::2]
-    if "&" in html or not html.isascii():
-        texts = [_clean(text) for text in texts]
+        tags, texts = _Scanner(html).parts()
     return "\n".join(_lines(tags, texts))
 
 
@@ -68,7 +66,7 @@ _NOTHING = Description(html=None, plain="")
 
 
 def _clean(text: str) -> str:
-    """Decode the entities, and turn characters that only pretend to be nothing into blanks."""
+    """Decode entities, and make blanks of the characters that only pretend to be nothing."""
     if "&" in text:
         try:
             text = unescape(text)
@@ -90,7 +88,7 @@ def _lines(tags: list[str], texts: list[str]) -> list[str]:
         if ending == "cell":
             line += (" ", text)
             continue
-        words = "".join(line).split()
+        words = _clean("".join(line)).split()
         line = [text]
         if words:
             lines.append(bullet + " ".join(words))

@@ -28,20 +28,16 @@ _WEIGHT_UNITS: dict[Any, Literal["g", "kg", "oz", "lb"]] = {
 
 
 class OfProduct(NamedTuple):
-    """What a variant takes from its product; `pointer` is the product's place in the document."""
+    """What a variant takes from its product: its place in the document, status, page, and whether shoppers see it."""
 
     pointer: str
     status: str
-    is_public: bool
+    is_shown: bool
     url: str | None
 
 
-class Found(NamedTuple):
-    """A variant, and its prices as numbers for the product's ranges."""
-
-    variant: Variant
-    price: Priced
-    list_price: Priced | None
+Found = tuple[Variant, Priced, Priced | None]
+"""A variant, and its price and list price as numbers for the product's ranges."""
 
 
 def normalise_variant(
@@ -53,25 +49,26 @@ def normalise_variant(
     findings: Findings,
 ) -> Found | None:
     """Return one variant; None, with a finding, when it has no id or no price. `rank` stands in for a position."""
+    get = raw.get
     key = key_of(raw)
     if key is None:
         findings.add(f"{product.pointer}/variants", "error", "a variant has no Shopify id")
         return None
     gid, digits = key
-    price = priced(raw.get("price") or "", context.currency)
-    if price is None:
-        findings.add(f"{product.pointer}/variants/{digits}", "error", f"its price is no amount in {context.currency}")
-        return None
     pointer = f"{product.pointer}/variants/{digits}"
-    list_price = _list_price(raw, price, context.currency)
-    item = raw.get("inventoryItem") or {}
+    currency = context.currency
+    price = priced(get("price"), currency)
+    if price is None:
+        findings.add(pointer, "error", f"its price is no amount in {currency}")
+        return None
+    list_price = _list_price(get("compareAtPrice"), price, currency)
+    item = get("inventoryItem") or {}
     item_id = item.get("id")
     inventory = normalise_inventory(raw, levels(item_id) if item_id else None, context, findings, pointer)
-    is_available = (
-        raw.get("availableForSale") is True and product.is_public and product.status in ("active", "unlisted")
-    )
-    position = integer(raw.get("position"))
-    created_at, updated_at = moment(raw.get("createdAt")), moment(raw.get("updatedAt"))
+    is_available = get("availableForSale") is True and product.is_shown
+    position = integer(get("position"))
+    created_at, updated_at = moment(get("createdAt")), moment(get("updatedAt"))
+    unit_price, url = get("unitPrice"), product.url
     variant = Variant(
         availability=availability_of(product.status, is_available, inventory),
         barcodes=normalise_barcodes(raw),
@@ -82,19 +79,19 @@ def normalise_variant(
         list_price=list_price[1] if list_price else None,
         media=normalise_media(whole(raw, "media", pointer, findings)),
         metadata=normalise_metafields(whole(raw, "metafields", pointer, findings)),
-        options=normalise_selected_options(raw.get("selectedOptions")),
+        options=normalise_selected_options(get("selectedOptions")),
         position=position if position is not None and position >= 1 else rank,
         price=price[1],
         requires_shipping=flag(item.get("requiresShipping")),
-        sku=text(raw.get("sku")),
-        taxable=flag(raw.get("taxable")),
-        title=raw.get("title") or "",
-        unit_price=_unit_price(raw, context.currency),
+        sku=text(get("sku")),
+        taxable=flag(get("taxable")),
+        title=get("title") or "",
+        unit_price=_unit_price(unit_price, get("unitPriceMeasurement"), currency) if unit_price else None,
         updated_at=updated_at or created_at or EPOCH,
-        url=None if product.url is None else f"{product.url}{'&' if '?' in product.url else '?'}variant={digits}",
+        url=None if url is None else f"{url}{'&' if '?' in url else '?'}variant={digits}",
         weight=_weight(item),
     )
-    return Found(variant, price, list_price)
+    return variant, price, list_price
 
 
 def whole(raw: Raw, name: str, pointer: str, findings: Findings) -> list[Raw]:
@@ -107,18 +104,17 @@ def whole(raw: Raw, name: str, pointer: str, findings: Findings) -> list[Raw]:
     return nodes
 
 
-def _list_price(raw: Raw, price: Priced, currency: str) -> Priced | None:
+def _list_price(compare_at: Any, price: Priced, currency: str) -> Priced | None:
     """Return compareAtPrice when it is above the price; shops also leave equal and lower ones there."""
-    compare_at = raw.get("compareAtPrice")
-    found = priced(compare_at, currency) if compare_at else None
+    found = priced(compare_at, currency)
     return found if found and found[0] > price[0] else None
 
 
-def _unit_price(raw: Raw, currency: str) -> UnitPrice | None:
-    amount = money_v2(raw.get("unitPrice"), currency)
+def _unit_price(raw: Any, measurement: Any, currency: str) -> UnitPrice | None:
+    amount = money_v2(raw, currency)
     if amount is None:
         return None
-    measured = raw.get("unitPriceMeasurement") or {}
+    measured = measurement or {}
     return UnitPrice(
         amount=amount.amount,
         currency=amount.currency,
