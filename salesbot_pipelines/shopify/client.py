@@ -112,6 +112,11 @@ class AdminClient:
         with self._lock:
             return replace(self._stats)
 
+    @property
+    def restore_rate(self) -> float:
+        """The points a second Shopify grants for this shop; the standard plan's 100 until an answer has said it."""
+        return self._pacer.restore_rate
+
     def page_size(self, query: Query, variables: Variables | None = None) -> int:
         """Return the largest page to ask of a query now, by what is known of its price and of the bucket."""
         return self.costs.page_size(query, query.variables(variables), self._pacer.maximum)

@@ -15,6 +15,7 @@ from threading import Lock
 from salesbot_pipelines.shopify.clock import Clock
 
 _SHORTEST_SLEEP = 0.001  # a remainder below a clock's resolution would be waited for without end
+_STANDARD_RATE = 100.0
 _SLACK = 1.0  # currentlyAvailable is a whole number, rounded
 _MEMORY_SECONDS = 20.0  # what others spent counts for about so long
 _CAUTION = 1.25  # others are taken to be a little faster than they were: a refusal costs more than a moment
@@ -58,6 +59,12 @@ class Pacer:
         """The most points the bucket can hold; infinite until an answer has said it."""
         bucket = self._bucket
         return math.inf if bucket is None else bucket.maximum
+
+    @property
+    def restore_rate(self) -> float:
+        """Points a second; those of the standard plan until an answer has said it."""
+        bucket = self._bucket
+        return _STANDARD_RATE if bucket is None else bucket.restore_rate
 
     def reserve(self, points: float) -> Turn:
         """Wait until `points` should be there and count them as spent. Every turn is settled once."""

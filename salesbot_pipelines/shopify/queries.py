@@ -7,6 +7,7 @@ together.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 _FOLDER = Path(__file__).with_name("queries")
 _SPREAD = re.compile(r"\.\.\.([A-Z]\w*)")
 _NAMESPACE = "namespace0"
+_VARIABLES = re.compile(r"\(\s*(\$namespace0: String!\s*)?\)")
 _METAFIELD_SIZE = re.compile(r"\$\w*[mM]etafieldsFirst:")  # a variable nobody uses is an error
 
 
@@ -63,6 +65,13 @@ def load_for(name: str, namespaces: tuple[str, ...]) -> Query:
             lines.append(line)
     fixed = {f"namespace{number}": namespace for number, namespace in enumerate(namespaces)}
     return Query(name, "\n".join(lines), MappingProxyType(fixed))
+
+
+def bulk_text(name: str, namespace: str | None = None) -> str:
+    """Return a document as the text of a bulk operation, which takes no variables; None reads no metafields."""
+    text = load_for(name, () if namespace is None else (namespace,)).text
+    text = _VARIABLES.sub("", text, count=1)
+    return text.replace(f"${_NAMESPACE}", json.dumps(namespace))
 
 
 def names() -> list[str]:

@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from salesbot_pipelines.catalog.model import Omission
-from salesbot_pipelines.errors import NeedsReauth, QueryRejected, ShopifyUnavailable, WrongApiVersion
+from salesbot_pipelines.errors import BulkFailed, NeedsReauth, QueryRejected, ShopifyUnavailable, WrongApiVersion
+from salesbot_pipelines.shopify.bulk import BulkOperations, Patience
 from salesbot_pipelines.shopify.client import AdminClient, Stats
 from salesbot_pipelines.shopify.queries import load
+from salesbot_pipelines.shopify.reading.bulk_inventory import BulkInventory, inventory_texts
+from salesbot_pipelines.shopify.reading.bulk_products import BulkProducts, product_texts
 from salesbot_pipelines.shopify.reading.collections import CollectionReader
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.context import Progress, RawSink, Reading
@@ -32,6 +37,11 @@ __all__ = ["ENTITIES", "RawSink", "Snapshot", "granted_scopes", "read_snapshot",
 
 ENTITIES = ("shop", "locations", "products", "inventory", "collections", "discounts")
 """What is read, and the names the sink gets it under."""
+
+Method = Literal["paged", "bulk", "auto"]
+
+_PAGED_SECONDS = 60.0
+_POINTS_A_PRODUCT, _POINTS_A_VARIANT = 1.4, 0.3  # of pages of full size; measured with three variants a product
 
 MOST_NAMESPACES = 8
 """Each namespace is asked in every product and variant; more would cost more than one query may."""
@@ -66,6 +76,7 @@ class Snapshot:
     dropped: dict[str, frozenset[int]] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=dict)
     scopes: frozenset[str] = frozenset()
+    bulk_failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +92,17 @@ def read_snapshot(
     *,
     namespaces: Sequence[str] = ("custom",),
     progress: Progress | None = None,
+    method: Method = "paged",
+    patience: Patience | None = None,
+    scratch: Path | None = None,
 ) -> Snapshot:
-    """Read the whole shop into `sink`, page by page, and return the account of it.
+    """Read the whole shop into `sink` and return the account of it.
+
+    `method` is how products and stock are read: "paged"; "bulk", by bulk operations; "auto", by bulk when paging
+    would take longer than a minute at the rate Shopify grants. Both give the same nodes. When bulk is refused,
+    fails or turns out not to be whole, pages are read instead, in the same run; the reason is in
+    `Snapshot.bulk_failure`, and `method` says what came of it. Bulk results lie in a folder of their own below
+    `scratch` (the system's by default) meanwhile.
 
     The order is what refers before what is referred to: discounts name collections and products, collections name
     products, products name inventory items, levels name locations. So a reference that was read finds its target in
@@ -104,8 +124,8 @@ def read_snapshot(
         client, sink, tuple(namespaces), progress, scopes=preflight.scopes, totals=dict(preflight.counts)
     )
     read_shop(reading)
-    _read_entities(reading)
-    return _account(reading, preflight, fetched_at, before)
+    failure = _read_entities(reading, _chosen(method, client, preflight), patience, scratch)
+    return _account(reading, preflight, fetched_at, before, failure)
 
 
 def still_there(client: AdminClient, ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
@@ -151,23 +171,63 @@ def _preflight(client: AdminClient) -> _Preflight:
     return _Preflight(answer.api_version, scopes, counts)
 
 
-def _read_entities(reading: Reading) -> None:
+def _chosen(method: Method, client: AdminClient, preflight: _Preflight) -> bool:
+    """Say whether products and stock are asked for by bulk operations."""
+    if method != "auto":
+        return method == "bulk"
+    products, variants = preflight.counts["products"], preflight.counts["variants"]
+    if products is None or variants is None:
+        return True  # more than Shopify counts
+    points = _POINTS_A_PRODUCT * products + _POINTS_A_VARIANT * variants
+    return points > _PAGED_SECONDS * client.restore_rate
+
+
+def _read_entities(reading: Reading, by_bulk: bool, patience: Patience | None, scratch: Path | None) -> str | None:
+    """Read everything but the shop itself; return why bulk was given up, if it was."""
     if _may_read(reading, "discounts", "read_discounts"):
         discounts = DiscountReader(reading)
-        if _read_section(reading, "discounts", discounts.read):
-            settle(reading, DISCOUNTS, discounts)
+        _read_section(reading, "discounts", discounts.read, lambda: settle(reading, DISCOUNTS, discounts))
     collections = CollectionReader(reading)
-    if _read_section(reading, "collections", collections.read):
-        settle(reading, COLLECTIONS, collections)
-    products = ProductReader(reading)
-    if not _read_section(reading, "products", products.read):
-        # Without products there is no catalogue to publish, whatever the reason.
-        raise ShopifyUnavailable(f"{reading.client.shop} does not list its products", shop=reading.client.shop)
-    settle(reading, PRODUCTS, products)
-    if _may_read(reading, "inventory", "read_inventory"):
-        _read_section(reading, "inventory", InventoryReader(reading).read)
+    _read_section(reading, "collections", collections.read, lambda: settle(reading, COLLECTIONS, collections))
+    failure = None
+    if by_bulk:
+        try:
+            _read_goods_by_bulk(reading, patience, scratch)
+        except BulkFailed as error:
+            failure = str(error)
+            reading.forget("products", "inventory")
+    if failure is not None or not by_bulk:
+        products = ProductReader(reading)
+        _read_products(reading, products, products.read)
+        if _may_read(reading, "inventory", "read_inventory"):
+            _read_section(reading, "inventory", InventoryReader(reading).read)
     if _may_read(reading, "locations", "read_locations"):
         _read_section(reading, "locations", lambda: read_locations(reading))
+    return failure
+
+
+def _read_goods_by_bulk(reading: Reading, patience: Patience | None, scratch: Path | None) -> None:
+    """Read products and stock out of bulk results; raise `BulkFailed` when that cannot be had."""
+    texts = product_texts(reading.namespaces)
+    with_stock = _may_read(reading, "inventory", "read_inventory")
+    if with_stock:
+        texts |= inventory_texts()
+    with TemporaryDirectory(prefix="salesbot-bulk-", dir=scratch) as name:
+        folder = Path(name)
+        results = BulkOperations(reading.client, folder, patience).run(texts, reading.bulk_step)
+        stock = results.pop("inventory", None)
+        products = ProductReader(reading)
+        _read_products(reading, products, lambda: BulkProducts(reading, products, folder).read(results))
+        reading.by_bulk = True
+        if stock is not None:
+            inventory = BulkInventory(reading, InventoryReader(reading), folder)
+            _read_section(reading, "inventory", lambda: inventory.read(stock))
+
+
+def _read_products(reading: Reading, products: ProductReader, read: Callable[[], None]) -> None:
+    if not _read_section(reading, "products", read, lambda: settle(reading, PRODUCTS, products)):
+        # Without products there is no catalogue to publish, whatever the reason.
+        raise ShopifyUnavailable(f"{reading.client.shop} does not list its products", shop=reading.client.shop)
 
 
 def _may_read(reading: Reading, entity: str, scope: str) -> bool:
@@ -177,10 +237,11 @@ def _may_read(reading: Reading, entity: str, scope: str) -> bool:
     return False
 
 
-def _read_section(reading: Reading, entity: str, read: Callable[[], None]) -> bool:
+def _read_section(reading: Reading, entity: str, *steps: Callable[[], None]) -> bool:
     """Read an entity; when its listing is null, take back what was written of it and name it as omitted."""
     try:
-        read()
+        for step in steps:
+            step()
     except SectionUnread as unread:
         reading.holes.add_problem(entity, unread.problem)
         reading.sink.restart(entity)
@@ -189,7 +250,9 @@ def _read_section(reading: Reading, entity: str, read: Callable[[], None]) -> bo
     return True
 
 
-def _account(reading: Reading, preflight: _Preflight, fetched_at: datetime, before: Stats) -> Snapshot:
+def _account(
+    reading: Reading, preflight: _Preflight, fetched_at: datetime, before: Stats, failure: str | None
+) -> Snapshot:
     counts_start = dict(preflight.counts)
     counts_end = dict(reading.counts_end)
     counts_end["variants"] = exact(reading.client.execute(load("variants_count")).data.get("found"))
@@ -202,7 +265,8 @@ def _account(reading: Reading, preflight: _Preflight, fetched_at: datetime, befo
     return Snapshot(
         api_version=preflight.api_version,
         fetched_at=fetched_at,
-        method="paged",
+        method="bulk" if reading.by_bulk else "paged",
+        bulk_failure=failure,
         omissions=reading.holes.all(),
         counts_start=counts_start,
         counts_end=counts_end,

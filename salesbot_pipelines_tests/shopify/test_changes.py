@@ -29,15 +29,15 @@ def goods(shop: Shop, count: int, variants: int = 2) -> list[int]:
 class History:
     """Every state each object was in, from the beginning of the reading to its end."""
 
-    def __init__(self, bench: Bench, shop: Shop) -> None:
-        self.bench, self.shop = bench, shop
+    def __init__(self, bench: Bench, shop: Shop, namespaces=("custom",)) -> None:
+        self.bench, self.shop, self.namespaces = bench, shop, namespaces
         self.states: defaultdict[str, defaultdict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
         self.always: dict[str, set[int]] = {}
         self.note()
 
     def note(self) -> None:
         self.bench.clock.seconds += 1  # `updatedAt` has whole seconds
-        for entity, objects in truth(self.shop).items():
+        for entity, objects in truth(self.shop, self.namespaces).items():
             for number, state in objects.items():
                 if state not in self.states[entity][number]:
                     self.states[entity][number].append(state)

@@ -48,6 +48,25 @@ class Reading:
     variants_proved: bool = True  # each product's own count agreed
     items: Numbers = field(default_factory=Numbers)  # inventory items the variants name
 
+    by_bulk: bool = False
+
+    def forget(self, *entities: str) -> None:
+        """Begin anew with these entities, whatever was written of them."""
+        for entity in entities:
+            self.sink.restart(entity)
+            self.seen.pop(entity, None)
+            self.dropped.pop(entity, None)
+            self.duplicates.pop(entity, None)
+            if entity in self.read:
+                self.read.remove(entity)
+        self.by_bulk = False
+        self.variants, self.variants_proved, self.items = 0, True, Numbers()
+
+    def bulk_step(self, name: str, objects: int) -> None:
+        """Report how far a bulk operation is that is still being written."""
+        if self.progress is not None and name in self.totals:
+            self.progress(name, objects, self.totals[name])
+
     def granted(self, scope: str) -> bool:
         """Say whether the app may do what the scope stands for."""
         return holds(self.scopes, scope)

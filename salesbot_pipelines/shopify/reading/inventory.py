@@ -6,7 +6,7 @@ variant names must have come, and those that did not are fetched by id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from salesbot_pipelines.shopify.queries import load
 from salesbot_pipelines.shopify.reading.connections import flatten
@@ -42,40 +42,51 @@ class InventoryReader:
                 asked["levelsFirst"] = next((step for step in _STEPS if step > asked["levelsFirst"]), _STEPS[-1])
             self.read_ids(cut)
             reading.step(ENTITY)
-        missed = [f"gid://shopify/InventoryItem/{number}" for number in reading.items if number not in seen]
-        self.read_ids(missed)
+        self.read_missed()
+
+    def read_missed(self) -> None:
+        """Write the items that variants name and no listing had."""
+        reading = self._reading
+        seen = reading.seen[ENTITY]
+        self.read_ids([f"gid://shopify/InventoryItem/{number}" for number in reading.items if number not in seen])
         reading.step(ENTITY)
 
-    def read_ids(self, gids: Sequence[str]) -> None:
-        """Write the items with these ids; the item of a variant that was deleted meanwhile is gone."""
+    def read_ids(self, gids: Sequence[str]) -> dict[str, int]:
+        """Write the items with these ids and return how many levels each has.
+
+        The item of a variant that was deleted meanwhile is gone, and left out.
+        """
+        found: dict[str, int] = {}
         for start in range(0, len(gids), _AT_ONCE):
             chunk = gids[start : start + _AT_ONCE]
             try:
-                self._read_some(chunk)
+                found.update(self._read_some(chunk))
             except SectionUnread as unread:
                 self._reading.holes.add_problem(f"{ENTITY}.{_LEVELS}", unread.problem)
                 for gid in chunk:
-                    self._write({"id": gid, _LEVELS: [], "incomplete": [_LEVELS]}, None)
+                    self.write({"id": gid, _LEVELS: [], "incomplete": [_LEVELS]})
+        return found
 
-    def _read_some(self, gids: Sequence[str]) -> None:
+    def _read_some(self, gids: Sequence[str]) -> Iterator[tuple[str, int]]:
         for answer, nodes in by_ids(self._client, load("inventory_by_id"), gids, {"levelsFirst": _STEPS[-1]}):
             mark_holes(answer, ("nodes",), nodes, self._reading.holes, ENTITY)
             for node in nodes:
                 if node is not None:
                     self._reading.seen[ENTITY].add(number_of(node["id"]))
-                    self._write(node, flatten(node, _LEVELS))
+                    self.write(node, flatten(node, _LEVELS))
+                    yield node["id"], len(node[_LEVELS])
 
     def _take(self, nodes: list[Node]) -> list[str]:
         """Write the items that are whole; return those that are not."""
         cut = []
         for node in nodes:
             if flatten(node, _LEVELS) is None:
-                self._write(node, None)
+                self.write(node)
             else:
                 cut.append(node["id"])
         return cut
 
-    def _write(self, node: Node, cursor: str | None) -> None:
+    def write(self, node: Node, cursor: str | None = None) -> None:
         """Write an item, after reading what lies beyond its first 250 levels."""
         if cursor is not None:
             asked = {"id": node["id"]}

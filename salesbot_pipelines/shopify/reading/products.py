@@ -48,9 +48,9 @@ class ProductReader:
 
     def read_ids(self, gids: Sequence[str]) -> None:
         """Write the products with these ids; one that is gone is left out."""
-        for gid, product in self._read_whole([(gid, 1) for gid in gids]):
+        for gid, product in self.whole([(gid, 1) for gid in gids]):
             if product is not None and self._reading.seen[ENTITY].add(number_of(gid)):
-                self._write(product)
+                self.write(product)
 
     def _take(self, nodes: list[Node]) -> None:
         cut: list[tuple[str, int]] = []
@@ -65,14 +65,15 @@ class ProductReader:
             if node["id"] in moved:
                 cut.append((node["id"], len(node["variants"])))
             else:
-                self._write(node)
-        for gid, product in self._read_whole(cut):
+                self.write(node)
+        for gid, product in self.whole(cut):
             if product is None:
                 self._reading.seen[ENTITY].discard(number_of(gid))
             else:
-                self._write(product)
+                self.write(product)
 
-    def _read_whole(self, wanted: Iterable[tuple[str, int]]) -> Iterator[tuple[str, Node | None]]:
+    def whole(self, wanted: Iterable[tuple[str, int]]) -> Iterator[tuple[str, Node | None]]:
+        """Give products read by id, None for one that is gone; each is wanted with about how many variants it has."""
         for batch in _batches(wanted):
             for gid, node in self._whole.first_pages(batch):
                 try:
@@ -111,7 +112,9 @@ class ProductReader:
             mark_incomplete(variant, *extras["incomplete"])
         self._whole.finish_variant(variant, product)
 
-    def _write(self, product: Node) -> None:
+    def write(self, product: Node) -> None:
+        """Write a product and note what others will be compared with."""
+        product.pop("__typename", None)
         reading = self._reading
         reading.variants += len(product["variants"])
         counted = exact(product.get("variantsCount"))
