@@ -1,4 +1,4 @@
-"""`salesbot keys new | rotate`, `salesbot migrate`, `salesbot completion`."""
+"""`salesbot keys new | rotate | abandon-lost`, `salesbot migrate`, `salesbot completion`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,58 @@ def keys() -> None:
 @keys.command()
 def new() -> None:
     """Print a new key. Put it in front of the others in SALESBOT_ENCRYPTION_KEYS, then run `salesbot keys rotate`."""
-    from cryptography.fernet import Fernet
+    from salesbot_pipelines.state.key_file import new_key
 
-    click.echo(Fernet.generate_key().decode())
+    click.echo(new_key())
 
 
 @keys.command()
 def rotate() -> None:
-    """Encrypt every credential again under the first key; may be stopped and started again."""
+    """Encrypt every credential again under the first key; may be stopped and started again.
+
+    Without SALESBOT_ENCRYPTION_KEYS the key file in SALESBOT_HOME gets a new key first and loses the old ones at
+    the end.
+    """
     from salesbot_pipelines.refresh.program import open_program
     from salesbot_pipelines.settings import load_settings
+    from salesbot_pipelines.state.key_file import KeyFile, new_key
     from salesbot_pipelines.state.rotation import rotate as rotate_credentials
 
-    opened = open_program(load_settings())
+    settings = load_settings()
+    key_file = None if settings.encryption_keys or settings.database_url else KeyFile(settings.home)
+    if key_file is not None and len(key_file.read_or_create()) == 1:  # more: a rotation was interrupted
+        key_file.add(new_key())
+    opened = open_program(settings)
     try:
         count = rotate_credentials(opened.engine, opened.keyring)
     finally:
         opened.close()
-    out.print(f"{count} values encrypted again; the old keys may now leave SALESBOT_ENCRYPTION_KEYS")
+    if key_file is not None:
+        key_file.keep_newest()
+        out.print(f"{count} values encrypted again under a new key; processes that run must be started again")
+    else:
+        out.print(f"{count} values encrypted again; the old keys may now leave SALESBOT_ENCRYPTION_KEYS")
+
+
+@keys.command("abandon-lost")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def abandon_lost(yes: bool) -> None:
+    """Give up credentials whose key is lost for good: those shops must log in again, all else stays."""
+    from salesbot_pipelines.settings import load_settings
+    from salesbot_pipelines.state.encryption import Keyring
+    from salesbot_pipelines.state.engine import check_schema, open_engine
+    from salesbot_pipelines.state.rotation import abandon_lost_keys
+
+    settings = load_settings()
+    engine = open_engine(settings)
+    try:
+        check_schema(engine)
+        if not yes:
+            click.confirm("Give up every credential that the present keys cannot read?", abort=True, err=True)
+        shops = abandon_lost_keys(engine, Keyring.from_settings(settings))
+    finally:
+        engine.dispose()
+    out.print(f"{len(shops)} shops must log in again" + (f": {', '.join(shops)}" if shops else ""))
 
 
 @click.command("migrate")
