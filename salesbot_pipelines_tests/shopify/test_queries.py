@@ -41,7 +41,9 @@ FORBIDDEN = {
 def documents() -> list[tuple[str, str]]:
     found = []
     for name in queries.names():
-        if "namespace0" in queries.load(name).text:
+        if name.startswith("bulk_") and "edges" in queries.load(name).text:
+            found += [(f"{name}-{namespace}", queries.bulk_text(name, namespace)) for namespace in (None, "custom")]
+        elif "namespace0" in queries.load(name).text:
             found += [(f"{name}-{len(n)}", queries.load_for(name, n).text) for n in NAMESPACES]
         else:
             found.append((name, queries.load(name).text))
