@@ -19,12 +19,14 @@ import dataclasses
 import itertools
 import json
 import random
+import re
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,13 @@ import httpx
 
 from salesbot_pipelines.refresh.outcome import Outcome
 from salesbot_pipelines.sandbox.world import World
+from salesbot_pipelines.shopify import queries
 from salesbot_pipelines_tests.refresh.comparing import differences, left_behind, without_times
 from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, short_pages, small_shop, turn
 from salesbot_pipelines_tests.rig import Rig, TurnedClock, open_rig
 
 SHORTEST_WAIT = 40.0
-READ_SECONDS = 0.15
+READ_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ FAULTS = (
     Fault("broken JSON", "broken_json"),
     Fault("no JSON object", "not_object"),
     Fault("empty body", "empty"),
-    Fault("slow", "slow", {"seconds": 3 * READ_SECONDS}),
+    Fault("slow", "slow", {"seconds": 2.5 * READ_SECONDS}),
     Fault("partial: INTERNAL_SERVER_ERROR", "partial", at_root=True),
     Fault("partial: another error", "partial", {"code": "UNEXPECTED"}, at_root=True, stays=True),
     Fault("partial: ACCESS_DENIED", "partial", _denied("read_something"), at_root=True, stays=True),
@@ -91,6 +94,37 @@ FAULTS = (
 )
 
 
+CALLS = {
+    "CollectionProducts": 5,
+    "Collections": 3,
+    "CollectionsCount": 1,
+    "DiscountBuys": 2,
+    "DiscountCodes": 2,
+    "DiscountGets": 4,
+    "Discounts": 3,
+    "DiscountsCount": 1,
+    "Inventory": 7,
+    "InventoryById": 1,
+    "InventoryLevels": 2,
+    "Locales": 1,
+    "Locations": 3,
+    "Policies": 1,
+    "Preflight": 1,
+    "PreflightDiscounts": 1,
+    "ProductMedia": 2,
+    "ProductMetafields": 2,
+    "ProductVariants": 2,
+    "Products": 5,
+    "ProductsById": 2,
+    "ProductsCount": 1,
+    "Shop": 1,
+    "VariantExtras": 3,
+    "VariantMetafields": 2,
+    "VariantsCount": 1,
+}
+"""How often a refresh of the small shop calls each operation; a test compares it with a refresh."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One fault at one call. `times` None: at every call of the operation from this one on."""
@@ -101,7 +135,6 @@ class Case:
     place: str
     times: int | None = 1
     path: tuple[str | int, ...] = ()
-    situation: str = "plain"
 
     @property
     def name(self) -> str:
@@ -118,6 +151,30 @@ class Result:
     ending: str
     said: str = ""
     wrong: str = ""
+
+
+def cases() -> list[Case]:
+    """Give every fault at the first, middle and last call of every operation, once and lasting."""
+    found = []
+    for fault, (operation, count) in itertools.product(FAULTS, CALLS.items()):
+        places = {count: "last", (count + 1) // 2: "middle", 1: "first"}
+        path = (_roots()[operation],) if fault.at_root else ()
+        for nth, place in sorted(places.items()):
+            found.append(Case(fault, operation, nth, place, 1, path))
+            if not fault.stays or nth == 1:
+                found.append(Case(fault, operation, nth, place, None, path))
+    return found
+
+
+@cache
+def _roots() -> dict[str, str]:
+    """Give the first root field of each operation, by its name in the answer."""
+    found = {}
+    for name in queries.names():
+        told = re.match(r"(?:query|mutation) (\w+)(?:\([^)]*\))? \{\s+(\w+)", queries.load(name).text)
+        assert told, name
+        found[told[1]] = told[2]
+    return found
 
 
 class HurriedClock(TurnedClock):
@@ -169,22 +226,6 @@ class Matrix:
         self.rig.program.clock.turn(minutes=1)
         self.state = 1 - self.state
         turn(self.shop, self.state)
-
-    # -- cases ------------------------------------------------------------------------------------------------
-
-    def cases(self) -> list[Case]:
-        """Give every fault at the first, middle and last call of every operation, once and lasting."""
-        found = []
-        for fault, (operation, count) in itertools.product(FAULTS, sorted(self.counted.items())):
-            places = {1: "first", count: "last", (count + 1) // 2: "middle"} if count > 2 else {1: "first"}
-            if count == 2:
-                places[2] = "last"
-            path = (next(iter(self.roots[operation])),) if fault.at_root else ()
-            for nth, place in sorted(places.items()):
-                found.append(Case(fault, operation, nth, place, 1, path))
-                if not fault.stays or nth == 1:
-                    found.append(Case(fault, operation, nth, place, None, path))
-        return found
 
     def holes(self) -> list[Case]:
         """Give every object and list of every true answer, nulled by itself."""
@@ -312,11 +353,11 @@ def open_matrix(home: Path) -> Iterator[Matrix]:
         yield Matrix(rig)
 
 
-def sample(cases: Sequence[Case], count: int) -> list[Case]:
+def sample(of: Sequence[Case], count: int) -> list[Case]:
     """Take `count` cases, the same each time: every fault as often as the others, at calls chosen by a fixed dice."""
     dice = random.Random(7)
     by_fault: dict[str, list[Case]] = {}
-    for case in dice.sample(cases, len(cases)):
+    for case in dice.sample(of, len(of)):
         by_fault.setdefault(case.fault.name, []).append(case)
     rounds = itertools.zip_longest(*by_fault.values())
     return [case for taken in rounds for case in taken if case is not None][:count]
@@ -354,17 +395,16 @@ def main() -> int:
     parser.add_argument("--report", type=Path, default=Path("test-artefacts/fault-matrix.md"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, open_matrix(Path(folder) / "home") as matrix:
-        cases = matrix.holes() if arguments.holes else matrix.cases()
-        cases = [case for case in cases if arguments.only in case.name]
+        wanted = [case for case in (matrix.holes() if arguments.holes else cases()) if arguments.only in case.name]
         if arguments.sample:
-            cases = sample(cases, arguments.sample)
+            wanted = sample(wanted, arguments.sample)
         results = []
-        for number, case in enumerate(cases):
+        for number, case in enumerate(wanted):
             results.append(matrix.run(case))
             if results[-1].wrong:
                 print(f"{case.name}: {results[-1].said[:200]}: {results[-1].wrong[:400]}", flush=True)
             if number % 100 == 99:
-                print(f"{number + 1} of {len(cases)}", file=sys.stderr, flush=True)
+                print(f"{number + 1} of {len(wanted)}", file=sys.stderr, flush=True)
     text = report(results)
     arguments.report.parent.mkdir(parents=True, exist_ok=True)
     arguments.report.write_text(text)
