@@ -127,3 +127,8 @@ def publish_collection(*, findings=None, shop=None, **changes):
     return normalise_collection(
         raw_collection(**changes), shop or shop_context(), Findings() if findings is None else findings
     )
+
+
+def sections(findings):
+    """Return what the findings name, and why, without their words."""
+    return [(one.section, one.reason) for one in findings.omissions()]

@@ -4,15 +4,11 @@ import pytest
 
 from salesbot_pipelines.catalog.model import Media
 from salesbot_pipelines.catalog.normalise import Findings, Unusable, normalise_collection
-from salesbot_pipelines_tests.catalog.nodes import publish_collection, raw_collection, shop_context
+from salesbot_pipelines_tests.catalog.nodes import publish_collection, raw_collection, sections, shop_context
 
 
 def products(*numbers):
     return [f"gid://shopify/Product/{number}" for number in numbers]
-
-
-def sections(findings):
-    return [(one.section, one.reason) for one in findings.omissions()]
 
 
 def conditions(*, included=(), excluded=None, **more):
