@@ -19,10 +19,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlalchemy import event
 
 from salesbot_pipelines.errors import SalesbotError
 from salesbot_pipelines.refresh.batch import Batch
+from salesbot_pipelines.refresh.credentials import InstallTokens
 from salesbot_pipelines.refresh.program import Program, open_program
 from salesbot_pipelines.settings import load_settings
 
@@ -32,9 +34,12 @@ _context.set_forkserver_preload([__name__])
 
 @dataclass(frozen=True)
 class At:
-    """A moment of a refresh: before its `nth` call to Shopify, request to the store, write to it, or commit."""
+    """A moment of a refresh: before its `nth` call to Shopify, request to the store, write to it, or commit.
 
-    what: str  # "call", "request", "put" or "commit"
+    A "token" is the moment at which the answer to a request for tokens has come and nothing of it is stored.
+    """
+
+    what: str  # "call", "token", "request", "put" or "commit"
     nth: int
 
     def __str__(self) -> str:
@@ -102,6 +107,40 @@ def child(environ: Mapping[str, str], shop: str, **how: Any) -> Iterator[Child]:
         started.process.close()
 
 
+@contextmanager
+def renewing(environ: Mapping[str, str], shop: str, rejected: str) -> Iterator[Callable[[], str]]:
+    """Open a process that renews the shop's refused token when the block calls for it, and gives what it got."""
+    near, far = _context.Pipe(duplex=True)
+    process = _context.Process(target=_renew, args=(dict(environ), shop, rejected, far), daemon=True)
+    process.start()
+    far.close()
+    assert near.recv() == "ready"
+    try:
+        yield lambda: (near.send("go"), near.recv())[1]
+    finally:
+        process.join(30)
+        process.close()
+
+
+def _renew(environ: dict[str, str], shop: str, rejected: str, told: Connection) -> None:
+    program = open_program(load_settings(environ))
+    tokens = InstallTokens(
+        shop,
+        installs=program.installs,
+        http=program.http,
+        settings=program.settings.shopify,
+        clock=program.clock,
+        holder=f"process {os.getpid()}",
+    )
+    told.send("ready")
+    assert told.recv() == "go"
+    try:
+        told.send(tokens.renew(rejected))
+    except SalesbotError as error:
+        told.send(type(error).__name__)
+    program.close()
+
+
 def _refresh(
     environ: dict[str, str],
     shop: str,
@@ -139,20 +178,25 @@ class _Counts:
     """Counts what a refresh does, and calls `reached` at one moment of it."""
 
     def __init__(self, at: At | None, reached: Callable[[], None]) -> None:
-        self.seen = dict.fromkeys(("call", "request", "put", "commit"), 0)
+        self.seen = dict.fromkeys(("call", "token", "request", "put", "commit"), 0)
         self._at = at
         self._reached = reached
         self._on = False
 
     def listen(self, program: Program) -> None:
         self._on = True
-        program.http.event_hooks = {"request": [lambda _request: self._count("call")]}
+        program.http.event_hooks = {"request": [lambda _request: self._count("call")], "response": [self._answered]}
         event.listen(program.engine, "commit", lambda _connection: self._count("commit"))
 
     def request(self, verb: str, _key: str) -> None:
         self._count("request")
         if verb == "PUT":
             self._count("put")
+
+    def _answered(self, response: httpx.Response) -> None:
+        if response.request.url.path.endswith("/access_token"):
+            response.read()
+            self._count("token")
 
     def _count(self, what: str) -> None:
         if self._on:
