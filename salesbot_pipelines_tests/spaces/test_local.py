@@ -71,6 +71,25 @@ def test_a_crash_between_metadata_and_content_changes_nothing(local: LocalStore,
     assert local.head(key) == old
 
 
+def test_a_reader_that_was_overtaken_twice_looks_again(
+    local: LocalStore, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two puts after it opened the file, that file's record is gone: that is no change by hand."""
+    local.put(key, b"1", content_type=JSON, metadata={"n": "1"})
+    digest_of = hashlib.file_digest
+
+    def overtaken(file: object, name: str) -> object:
+        monkeypatch.setattr(hashlib, "file_digest", digest_of)
+        digest = digest_of(file, name)
+        for content in (b"2", b"3"):
+            local.put(key, content, content_type=JSON, metadata={"n": content.decode()})
+        return digest
+
+    monkeypatch.setattr(hashlib, "file_digest", overtaken)
+    seen = local.head(key)
+    assert (seen.etag, seen.metadata["n"]) == (hashlib.sha256(b"3").hexdigest(), "3")
+
+
 def test_deleting_leaves_no_name_behind(local: LocalStore, keys: ShopKeys) -> None:
     """An erased shop's domain may not stay in the name of an empty folder or a sidecar."""
     for key in (keys.document, keys.raw("products"), keys.raw("shop")):
