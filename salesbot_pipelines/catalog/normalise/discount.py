@@ -13,7 +13,7 @@ from salesbot_pipelines.catalog.model import (
     MinimumQuantity,
     MinimumSubtotal,
 )
-from salesbot_pipelines.catalog.normalise.codes import AUTOMATIC, judge_codes, safe_texts
+from salesbot_pipelines.catalog.normalise.codes import AUTOMATIC, MOST_TOLD, judge_codes, safe_texts
 from salesbot_pipelines.catalog.normalise.context import Raw, ShopContext
 from salesbot_pipelines.catalog.normalise.effect import (
     app_effect,
@@ -60,6 +60,9 @@ def normalise_discount(raw: Raw, context: ShopContext, findings: Findings) -> Di
         codes = judge_codes(
             node, is_public=is_public, is_active=status == "active", incomplete=_names(undrained, "codes")
         )
+        if not codes.all_read and (codes.count is None or codes.count <= MOST_TOLD):
+            # Of more nothing would be told anyway.
+            findings.add(f"{pointer}/codes", "truncated", f"{len(codes.read)} of its codes were read")
     title, summary = safe_texts(text(node.get("title")), text(node.get("summary")), codes)
     effect, items = _effect_and_items(kind, node, context, pointer, findings, undrained)
     # Basic and Bxgy hold these two inside customerGets, the other types on the discount itself.
