@@ -298,31 +298,40 @@ class Matrix:
         return left_behind(self.rig, DOMAIN)
 
 
-# What a section's raw name is called in the document, and what else of the document hangs on it.
+# What of the document hangs on a thing that is named by Shopify's name or by ours, where the names differ.
 _HANGS_ON = {
     "inventory": ("inventory", "availability"),
     "inventoryLevels": ("inventory", "availability"),
-    "inventoryItem": ("inventory", "availability", "weight", "requires_shipping", "country_code_of_origin"),
-    "locations": ("location_name",),
-    "collections": ("collection_ids",),
-    "links": ("links",),
-    "locale": ("locale", "locales"),
+    "inventoryItem": ("inventory", "availability", "sku", "weight", "requires_shipping"),
+    "locations": ("locations", "location_name"),
+    "collections": ("collections", "collection_ids"),
+    "product_ids": ("product_ids", "collection_ids"),
+    "metafields": ("metadata",),
+    "codes": ("codes", "codes_withheld", "title", "summary"),
+    "productVariants": ("variant_ids",),
 }
 
 
 def is_named(where: str, omissions: Sequence[str]) -> bool:
-    """Say whether a difference lies in what the omissions name."""
+    """Say whether a difference lies in what the omissions name.
+
+    `/products/12/media` names it in one product, `products.media` in all; a section's own name names all of it.
+    """
     steps = where.split("/")
     for omission in omissions:
         names = [name for name in omission.replace("/", ".").split(".") if name and name != "*"]
-        names = [plain for name in names for plain in _published(name)]
-        if names and (names[0] == steps[0] or names[0] in steps or set(_HANGS_ON.get(names[0], ())) & set(steps)):
+        numbers = [name for name in names if name.isdigit()]
+        words = [name for name in names if not name.isdigit()]
+        of_the_section = steps[0] in _hangs_on(words[0]) or bool(set(steps) & set(_hangs_on(words[0])))
+        of_the_object = set(numbers) <= set(steps) or words[-1] == "product_ids"
+        of_the_field = len(words) == 1 or bool(set(steps[1:]) & set(_hangs_on(words[-1])))
+        if of_the_section and of_the_object and of_the_field:
             return True
     return False
 
 
-def _published(name: str) -> list[str]:
-    return [name]
+def _hangs_on(name: str) -> tuple[str, ...]:
+    return _HANGS_ON.get(name, (name,))
 
 
 def _paths(data: Any, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
