@@ -343,7 +343,7 @@ def test_lines_of_one_number_stay_together_and_in_order(
     spread = Scatter(tmp_path_factory.mktemp("scatter"), "x", parts)
     for place, (number, line) in enumerate(lines):
         spread.put(number, b"%d %d " % (number, place) + line + b"\n")
-    found = [list(spread.take(part)) for part in range(parts)]
+    found = [spread.take(part) for part in range(parts)]
     assert sorted(line for part in found for line in part) == sorted(
         b"%d %d " % (number, place) + line + b"\n" for place, (number, line) in enumerate(lines)
     )

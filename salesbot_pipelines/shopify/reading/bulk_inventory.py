@@ -7,7 +7,7 @@ from pathlib import Path
 from salesbot_pipelines.errors import BulkFailed
 from salesbot_pipelines.shopify.bulk import BulkResult
 from salesbot_pipelines.shopify.queries import bulk_text
-from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN, Node, Order, decode_line, read_lines
+from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN, Node, Order, decode_lines, read_lines
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.inventory import InventoryReader
@@ -38,10 +38,11 @@ class BulkInventory:
         order = Order()
         for line in read_lines(result.path, result.lines, self._shop):
             order.note(line)
-            spread.put(line.parent_number if line.parent else line.number, line.raw)
+            number, _, parent, _, raw = line
+            spread.put(parent or number, raw)
         result.path.unlink()
         for part in range(parts):
-            self._write_part([decode_line(raw, self._shop) for raw in spread.take(part)], ordered=order.kept)
+            self._write_part(decode_lines(spread.take(part), self._shop), ordered=order.kept)
             self._reading.step(ENTITY)
         self._reader.read_missed()
 

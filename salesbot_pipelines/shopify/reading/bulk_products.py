@@ -20,7 +20,7 @@ from salesbot_pipelines.shopify.reading.bulk_lines import (
     Line,
     Node,
     Order,
-    decode_line,
+    decode_lines,
     read_lines,
 )
 from salesbot_pipelines.shopify.reading.connections import exact
@@ -30,7 +30,7 @@ from salesbot_pipelines.shopify.reading.products import ProductReader
 from salesbot_pipelines.shopify.reading.scatter import Scatter, parts_for
 
 ENTITY = "products"
-_MAIN, _MEDIA, _MORE = b"P", b"V", b"N"
+_SOURCES = _MAIN, _MEDIA, _MORE = "products", "media", "more"
 
 
 def product_texts(namespaces: tuple[str, ...]) -> dict[str, str]:
@@ -40,6 +40,46 @@ def product_texts(namespaces: tuple[str, ...]) -> dict[str, str]:
         "variant_media": bulk_text("bulk_variant_media"),
     }
     return texts | {f"metafields_{n}": bulk_text("bulk_metafields", ns) for n, ns in enumerate(namespaces[1:], 1)}
+
+
+class _Spread:
+    """The lines of all results, by product; children of variants by variant, until it is known whose they are."""
+
+    def __init__(self, folder: Path, parts: int) -> None:
+        self.parts = parts
+        self.near = {source: Scatter(folder, f"near-{source}", parts) for source in _SOURCES}
+        self.far = {source: Scatter(folder, f"far-{source}", parts) for source in _SOURCES}
+        self.owners = Scatter(folder, "owners", parts)
+
+    def put(self, source: str, line: Line) -> None:
+        """Put a line where its product or variant will be looked for."""
+        number, kind, parent, parent_kind, raw = line
+        if kind == "Product":
+            self.near[source].put(number, raw)
+        elif parent_kind == "Product":
+            if kind != "ProductVariant" or source == _MAIN:
+                self.near[source].put(parent, raw)
+            if kind == "ProductVariant" and source == _MAIN:
+                self.owners.put(number, b"%d %d\n" % (number, parent))
+        else:
+            variant = number if kind == "ProductVariant" else parent
+            self.far[source].put(variant, b"%d %s" % (variant, raw))
+
+    def join_far(self) -> None:
+        """Move what belongs to variants to their products."""
+        for part in range(self.parts):
+            owners = {int(variant): int(product) for variant, product in map(bytes.split, self.owners.take(part))}
+            for source in _SOURCES:
+                near = self.near[source]
+                for line in self.far[source].take(part):
+                    number, _, raw = line.partition(b" ")
+                    product = owners.get(int(number))
+                    if product is not None:  # else a variant made after the products were listed
+                        near.put(product, raw)
+
+    def take(self, part: int, shop: str) -> dict[str, list[Node]]:
+        """Return the nodes of some products, by where they came from."""
+        return {source: decode_lines(self.near[source].take(part), shop) for source in _SOURCES}
 
 
 class BulkProducts:
@@ -55,46 +95,22 @@ class BulkProducts:
 
     def read(self, results: Mapping[str, BulkResult]) -> None:
         """Write every product; raise `BulkFailed` when the results turn out not to be whole."""
-        parts = parts_for(sum(result.path.stat().st_size for result in results.values()))
-        near = Scatter(self._folder, "near", parts)  # by product
-        far = Scatter(self._folder, "far", parts)  # by variant, until its product is known
-        owners = Scatter(self._folder, "owners", parts)
-        self._spread(results, near, far, owners)
-        for part in range(parts):
-            products = {int(variant): int(product) for variant, product in map(bytes.split, owners.take(part))}
-            for line in far.take(part):
-                number, _, rest = line.partition(b" ")
-                product = products.get(int(number))
-                if product is not None:  # else a variant made after the products were listed
-                    near.put(product, rest)
-        for part in range(parts):
-            self._write_part([(line[:1], decode_line(line[1:], self._shop)) for line in near.take(part)])
-            self._reading.step(ENTITY)
-
-    def _spread(self, results: Mapping[str, BulkResult], near: Scatter, far: Scatter, owners: Scatter) -> None:
+        spread = _Spread(self._folder, parts_for(sum(result.path.stat().st_size for result in results.values())))
         for name, result in results.items():
             source = {"products": _MAIN, "variant_media": _MEDIA}.get(name, _MORE)
             order = Order()
             for line in read_lines(result.path, result.lines, self._shop):
                 if source == _MAIN:
                     order.note(line)
-                    if line.kind == "ProductVariant":
-                        owners.put(line.number, b"%d %d\n" % (line.number, line.parent_number))
-                self._put(source, line, near, far)
+                spread.put(source, line)
             self._ordered &= order.kept
             result.path.unlink()
+        spread.join_far()
+        for part in range(spread.parts):
+            self._write_part(spread.take(part, self._shop))
+            self._reading.step(ENTITY)
 
-    def _put(self, source: bytes, line: Line, near: Scatter, far: Scatter) -> None:
-        if line.kind == "Product":
-            near.put(line.number, source + line.raw)
-        elif line.parent_kind == "Product":
-            if source != _MORE or line.kind != "ProductVariant":
-                near.put(line.parent_number, source + line.raw)
-        else:
-            variant = line.number if line.kind == "ProductVariant" else line.parent_number
-            far.put(variant, b"%d " % variant + source + line.raw)
-
-    def _write_part(self, lines: list[tuple[bytes, Node]]) -> None:
+    def _write_part(self, lines: dict[str, list[Node]]) -> None:
         """Join the lines of some products and write them; those in doubt are read by id."""
         part = _Part(lines, further=max(0, self._namespaces - 1))
         fresh = {gid: node for gid, node in part.products.items() if self._reading.seen[ENTITY].add(number_of(gid))}
@@ -129,22 +145,25 @@ class BulkProducts:
 class _Part:
     """Some products with everything that belongs to them."""
 
-    def __init__(self, lines: list[tuple[bytes, Node]], *, further: int) -> None:
+    def __init__(self, lines: dict[str, list[Node]], *, further: int) -> None:
         self.products: dict[str, Node] = {}
         self._variants: dict[str, Node] = {}
         self._moments: dict[str, set[str]] = {}
         self._media_read: set[str] = set()
         self._further = further
         self._told: dict[str, int] = {}
-        for source, node in lines:
-            if source == _MAIN and node.get("__typename") == "Product":
-                node.update(variants=[], media=[], metafields=[])
-                self.products[node["id"]] = node
-        for source, node in lines:
-            if source == _MAIN and node.get("__typename") == "ProductVariant":
-                self._add_variant(node)
-        for source, node in lines:
-            self._add(source, node)
+        by_kind: dict[str, list[Node]] = {"Product": [], "ProductVariant": []}
+        children: list[Node] = []
+        for node in lines[_MAIN]:
+            by_kind.get(node["__typename"], children).append(node)
+        for node in by_kind["Product"]:
+            node.update(variants=[], media=[], metafields=[])
+            self.products[node["id"]] = node
+        for node in by_kind["ProductVariant"]:
+            self._add_variant(node)
+        self._add_children(children)
+        self._add_media(lines[_MEDIA])
+        self._add_more(lines[_MORE])
 
     def _add_variant(self, node: Node) -> None:
         product = self.products.get(node.pop("__parentId"))
@@ -153,24 +172,39 @@ class _Part:
             self._variants[node["id"]] = node
             product["variants"].append(node)
 
-    def _add(self, source: bytes, node: Node) -> None:
-        kind = node.get("__typename")
-        if kind == "Product":
-            if source == _MORE:
+    def _add_children(self, nodes: list[Node]) -> None:
+        products, variants = self.products, self._variants
+        for node in nodes:
+            parent = node.pop("__parentId", "")
+            owner = products.get(parent) or variants.get(parent)
+            if owner is None:
+                continue
+            if node["__typename"] == "Metafield":
+                del node["__typename"]
+                owner["metafields"].append(node)
+            else:
+                owner["media"].append(node)
+
+    def _add_media(self, nodes: list[Node]) -> None:
+        children = []
+        for node in nodes:
+            if node["__typename"] == "ProductVariant":
+                self._media_read.add(node["id"])
+                product = node.get("product") or {}
+                self._moment(product.get("id", ""), product)
+            else:
+                children.append(node)
+        self._add_children(children)
+
+    def _add_more(self, nodes: list[Node]) -> None:
+        children = []
+        for node in nodes:
+            if node["__typename"] == "Product":
                 self._told[node["id"]] = self._told.get(node["id"], 0) + 1
                 self._moment(node["id"], node)
-        elif kind == "ProductVariant":
-            if source == _MEDIA:
-                self._media_read.add(node["id"])
-                self._moment((node.get("product") or {}).get("id", ""), node.get("product") or {})
-        else:
-            parent = node.pop("__parentId", "")
-            owner = self.products.get(parent) or self._variants.get(parent)
-            if owner is not None and kind == "Metafield":
-                node.pop("__typename")
-                owner["metafields"].append(node)
-            elif owner is not None:
-                owner["media"].append(node)
+            else:
+                children.append(node)
+        self._add_children(children)
 
     def _moment(self, gid: str, node: Node) -> None:
         self._moments.setdefault(gid, set()).add(str(node.get("updatedAt")))
