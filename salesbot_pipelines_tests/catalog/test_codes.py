@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from salesbot_pipelines.catalog.hashing import canonical_json
 from salesbot_pipelines.catalog.normalise import Findings, normalise_discount
 from salesbot_pipelines.catalog.normalise.codes import Codes, safe_texts
-from salesbot_pipelines_tests.catalog.nodes import publish_discount, raw_discount, shop_context
+from salesbot_pipelines_tests.catalog.nodes import publish_discount, raw_discount, sections, shop_context
 
 EXACT = "EXACT"
 
@@ -56,6 +56,25 @@ def test_any_doubt_withholds_them_all(changes):
 def test_undrained_codes_of_the_node_itself_withhold(name):
     raw = raw_discount() | {"incomplete": [name]}
     assert normalise_discount(raw, shop_context(), Findings()).codes_withheld
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"),
+    [
+        ({"codesCount": count(2)}, True),
+        ({"codesCount": count(3)}, True),
+        ({"codesCount": count(4)}, False),  # of four, none would be told anyway
+        ({"codesCount": None, "codes": None}, True),
+        ({"incomplete": ["codes"]}, True),
+        ({"incomplete": ["codes"], "codesCount": count(4)}, False),
+        ({"codesCount": count(1)}, False),
+        ({"usageLimit": 1}, False),
+    ],
+)
+def test_codes_that_were_not_read_are_named_where_they_might_have_been_told(changes, is_told):
+    findings = Findings()
+    publish_discount(**changes, findings=findings)
+    assert sections(findings) == ([("/discounts/1/codes", "truncated")] if is_told else [])
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,11 @@ def test_a_product_without_an_id_is_unusable(gid):
     assert raised.value.omission().reason == "error"
 
 
+@pytest.mark.parametrize(("given", "published"), [(True, True), (False, False), (None, False)])
+def test_gift_cards(given, published):
+    assert publish(raw_product(isGiftCard=given)).gift_card is published
+
+
 def test_18_digit_ids_stay_text():
     product = publish(raw_product(788032119674292922))
     assert product.id == "gid://shopify/Product/788032119674292922"
