@@ -96,6 +96,8 @@ class Assembly:
         self._joins = Joins(folder / "joins.sqlite")
         self._findings = Findings()
         self._unusable: Counter[str] = Counter()
+        self._stock_was_read = False
+        self._dropped: set[str] = set()
 
     def close(self) -> None:
         """Let go of the temporary file."""
@@ -117,6 +119,7 @@ class Assembly:
         shop = self._shop(raw["shop"])
         locations = self._locations(raw["locations"])
         self._fill_joins(raw)
+        self._stock_was_read = not any(omission.section == "inventory" for omission in reading.omissions)
         context = ShopContext(
             currency=shop.currency,
             url=shop.url,
@@ -135,7 +138,7 @@ class Assembly:
             "products": len(product_ids),
             "variants": variants,
         }
-        findings = self._findings.omissions()
+        findings = tuple(found for found in self._findings.omissions() if not self._is_dropped(found.section))
         omissions = [*reading.omissions, *findings]
         source = Source(
             api_version=reading.api_version,
@@ -187,7 +190,7 @@ class Assembly:
     def _locations(self, file: RawFile) -> list[Location]:
         latest: dict[int, Location | None] = {}
         for node in read_nodes(file.path):
-            made = None if node.get("dropped") else self._usable(partial(normalise_location, node))
+            made = None if self._drops(node, "locations") else self._usable(partial(normalise_location, node))
             latest[gid_number(node["id"])] = made
         return [location for number in sorted(latest) if (location := latest[number]) is not None]
 
@@ -203,7 +206,7 @@ class Assembly:
             for node in self._counted("normalise", file):
                 number = gid_number(node["id"])
                 line, variants = b"", 0
-                if not node.get("dropped") and is_sellable(node, self._statuses):
+                if not self._drops(node, "products") and is_sellable(node, self._statuses):
                     line, variants = self._product(node, number, context)
                 lines.add(number, line, weight=variants)
             ids = lines.finish()
@@ -216,12 +219,19 @@ class Assembly:
             lambda: normalise_product(
                 node,
                 context,
-                levels=self._joins.levels,
+                levels=lambda item: self._levels(number, item),
                 collection_ids=self._joins.collection_ids(number),
                 findings=self._findings,
             )
         )
         return (b"", 0) if product is None else (seal_product(product), len(product.variants))
+
+    def _levels(self, product: int, item: str) -> dict[str, Any] | None:
+        """Give the stock of an item; one that was deleted between its product's page and its own is named."""
+        record = self._joins.levels(item)
+        if record is None and self._stock_was_read:
+            self._findings.add(f"/products/{product}/inventory", "error", f"{item} was gone when stock was read")
+        return record
 
     def _collection(self, node: dict[str, Any], context: ShopContext) -> PublishedCollection | None:
         return self._usable(lambda: normalise_collection(node, context, self._findings))
@@ -235,12 +245,22 @@ class Assembly:
         lines = SortedLines(self._folder / f"{name}.jsonl")
         try:
             for node in self._counted(name, file):
-                made = None if node.get("dropped") else make(node)
+                made = None if self._drops(node, name) else make(node)
                 lines.add(gid_number(node["id"]), b"" if made is None else canonical_json(made))
             ids = lines.finish()
         finally:
             lines.close()
         return made_file(lines.path), len(ids)
+
+    def _drops(self, node: dict[str, Any], section: str) -> bool:
+        """Is this the line that takes an object away? What was found in it before is then no lack."""
+        dropped = bool(node.get("dropped"))
+        if dropped:
+            self._dropped.add(f"/{section}/{gid_number(node['id'])}")
+        return dropped
+
+    def _is_dropped(self, pointer: str) -> bool:
+        return bool(self._dropped) and "/".join(pointer.split("/", 3)[:3]) in self._dropped
 
     def _usable(self, make: Callable[[], T]) -> T | None:
         """Make a published object, or name the one that cannot be: it is missing with a word, not without."""

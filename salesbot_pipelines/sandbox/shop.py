@@ -121,8 +121,17 @@ class Shop(ShopTables):
                 members = collection["_members"]
                 if number_named(node["id"]) in members:
                     collection["_members"] = [member for member in members if member != number_named(node["id"])]
+            self._take_out_of_discounts(node)
             self._event("destroy", "PRODUCT", node["id"])
             self.tell("products/delete", {"id": number_named(node["id"])})
+
+    def _take_out_of_discounts(self, product: Node) -> None:
+        gone = {number_named(node["id"]) for node in (product, *product["variants"])}
+        for discount in self.all("discounts"):
+            for side in ("customerGets", "customerBuys"):
+                items = (discount["discount"].get(side) or {}).get("items") or {}
+                for chosen in items.keys() & {"_products", "_variants"}:
+                    items[chosen] = [number for number in items[chosen] if number not in gone]
 
     def move_product(self, product: Name, collection: Name, position: int) -> None:
         """Put a product at a place (from 0) of a collection chosen by hand; adds it if it was not there."""
