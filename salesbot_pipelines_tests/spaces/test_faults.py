@@ -59,9 +59,9 @@ def test_a_create_whose_answer_was_lost_is_known_again(
 def test_a_compare_and_set_whose_answer_never_came_is_known_again(
     stub: StubS3, stub_store: StubStore, key: str
 ) -> None:
-    store = stub_store(read_timeout_seconds=0.3)
+    store = stub_store(read_timeout_seconds=0.5)
     first = store.put(key, b"1", content_type=JSON)
-    stub.faults = [Late("PUT", 1.0)]
+    stub.faults = [Late("PUT", 1.5)]
     second = store.put(key, b"2", content_type=JSON, condition=IfMatch(first.etag))
     assert second.etag == hashlib.md5(b"2").hexdigest()
     assert store.read(key) == b"2"
@@ -189,10 +189,10 @@ def test_metadata_names_that_come_back_capitalised(stub: StubS3, stub_store: Stu
 
 
 def test_slow_answers(stub: StubS3, stub_store: StubStore, key: str) -> None:
-    store = stub_store(attempts=1, read_timeout_seconds=0.4)
     stub.always = [Late(verb, 0.1) for verb in ("PUT", "GET", "HEAD", "DELETE")]
-    store.put(key, b"1", content_type=JSON)
-    assert store.read(key) == b"1"
+    stub_store(attempts=1).put(key, b"1", content_type=JSON)
+    assert stub_store(attempts=1).read(key) == b"1"
+    store = stub_store(attempts=1, read_timeout_seconds=0.3)
     stub.always = [Late(verb, 1.0) for verb in ("PUT", "GET", "HEAD", "DELETE", "LIST")]
     for call in (
         lambda: store.put(key, b"2", content_type=JSON),

@@ -12,7 +12,7 @@ from salesbot_pipelines.spaces.local import LocalStore
 from salesbot_pipelines.spaces.probe import Finding, ProbeReport, probe
 from salesbot_pipelines.spaces.s3 import SpacesStore
 from salesbot_pipelines.spaces.store import ObjectStore
-from salesbot_pipelines_tests.spaces.stub_s3 import Answer, Lost, StubS3
+from salesbot_pipelines_tests.spaces.stub_s3 import Answer, Damage, Lost, StubS3
 
 StubStore = Callable[..., SpacesStore]
 
@@ -58,6 +58,11 @@ def test_a_store_that_keeps_the_chunk_framing_is_found(stub: StubS3, stub_store:
     assert finding(report, "read").level == "failure"
     assert "AWS_REQUEST_CHECKSUM_CALCULATION" in finding(report, "read").fix
     assert not report.ok
+
+
+def test_bytes_that_change_on_the_way_are_found(stub: StubS3, stub_store: StubStore) -> None:
+    stub.always = [Damage()]
+    assert finding(probe(stub_store(attempts=1)), "read").level == "failure"
 
 
 def test_a_public_object_is_a_failure(stub: StubS3, stub_store: StubStore) -> None:
