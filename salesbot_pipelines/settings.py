@@ -128,7 +128,7 @@ class SpacesSettings:
     region: str = ""
     endpoint: str = ""
     bucket: str = ""
-    key: str = ""
+    key: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
 
 

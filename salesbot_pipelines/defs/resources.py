@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from salesbot_pipelines.refresh.program import Program, open_program
 from salesbot_pipelines.settings import load_settings
-from salesbot_pipelines.spaces.s3 import make_client
+from salesbot_pipelines.spaces.s3 import shared_client
 
 
 class ProgramResource(dg.ConfigurableResource[Program]):
@@ -43,7 +43,7 @@ class SpacesResource(S3Resource):
 
     def get_client(self) -> Any:
         """Give the process's client for the Space of the settings."""
-        return make_client(load_settings().spaces)
+        return shared_client(load_settings().spaces)
 
 
 def spaces_resource() -> SpacesResource:
