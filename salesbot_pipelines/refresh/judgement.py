@@ -36,7 +36,7 @@ def judge_reading(
     Products of the last document that are missing in large number are asked for by id: deletions are proved, not
     believed. Raises `CatalogRefused` with every problem.
     """
-    lost, lost_count = _lost(assembled, counts_before, before, rules)
+    lost, had = _lost(assembled, (counts_before or {}).get("products", 0), before, rules)
     answers = still_there(lost) if lost else {}
     _refuse(
         shop,
@@ -48,10 +48,10 @@ def judge_reading(
             counts_published=assembled.counts,
             counts_start=snapshot.counts_start,
             counts_end=snapshot.counts_end,
-            counts_before=counts_before,
+            counts_before=None if counts_before is None else {**counts_before, "products": had},
             omissions=snapshot.omissions,
             duplicates=snapshot.duplicates,
-            lost_ids=lost_count,
+            lost_ids=len(lost),
             lost_ids_checked=len(answers),
             lost_ids_still_there=[gid for gid, node in answers.items() if node and is_sellable(node, statuses)],
             unusable_products=assembled.unusable_products,
@@ -80,20 +80,17 @@ def judge_again(shop: str, assembled: Assembled, omissions: Sequence[Omission], 
 
 
 def _lost(
-    assembled: Assembled,
-    counts_before: Mapping[str, int] | None,
-    before: Callable[[], Iterator[PublishedProduct]],
-    rules: Rules,
+    assembled: Assembled, had: int, before: Callable[[], Iterator[PublishedProduct]], rules: Rules
 ) -> tuple[list[str], int]:
-    """Give the gids of the products that were published last and that this document lacks, and how many they are.
+    """Give the gids of the products that were published last and that this document lacks, and how many there were.
 
-    More than the gids where the published list cannot be read: what nobody can ask for is not proved gone.
+    `had` is the manifest's number. The published list has another one when a run was killed while it published
+    what had been judged fit: then the list counts. No gids where the list cannot be read: what nobody can ask for is
+    not proved gone.
     """
-    had = (counts_before or {}).get("products", 0)
-    fewer = had - assembled.counts["products"]
     # Less can be missing than this only if as much is new; the published list is not read for less.
-    if had == 0 or fewer * 100 <= had * min(rules.max_loss_percent, 5):
-        return [], 0
+    if had == 0 or (had - assembled.counts["products"]) * 100 <= had * min(rules.max_loss_percent, 5):
+        return [], had
     lost: list[str] = []
     listed = 0
     try:
@@ -102,9 +99,8 @@ def _lost(
             if not holds(assembled.product_ids, int(product.legacy_id)):
                 lost.append(f"gid://shopify/Product/{product.legacy_id}")
     except (msgspec.DecodeError, ValueError):
-        return [], fewer
-    # A list of another length is that of a run that was killed while it published what had been judged fit.
-    return lost, len(lost) if listed else fewer
+        return [], had
+    return lost, listed or had
 
 
 def _refuse(shop: str, reading: Reading, rules: Rules) -> None:

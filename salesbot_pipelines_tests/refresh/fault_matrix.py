@@ -305,9 +305,10 @@ _HANGS_ON = {
     "inventoryItem": ("inventory", "availability", "sku", "weight", "requires_shipping"),
     "locations": ("locations", "location_name"),
     "collections": ("collections", "collection_ids"),
-    "product_ids": ("product_ids", "collection_ids"),
+    "product_ids": ("product_ids", "product_ids_complete", "products_count", "collection_ids"),
+    "levels": ("levels", "levels_complete", "available"),
     "metafields": ("metadata",),
-    "codes": ("codes", "codes_withheld", "title", "summary"),
+    "codes": ("codes", "codes_count", "codes_withheld", "title", "summary"),
     "productVariants": ("variant_ids",),
 }
 
