@@ -23,6 +23,7 @@ class SortedLines:
         self._starts = array("Q")
         self._weights = array("L")
         self._end = 0
+        self._largest = -1
         self._in_order = True
 
     def __len__(self) -> int:
@@ -35,10 +36,11 @@ class SortedLines:
 
     def add(self, number: int, line: bytes, *, weight: int = 0) -> None:
         """Append a line (without its newline) under its number; an empty one removes an earlier one."""
-        if self._ids and number <= self._ids[-1]:
+        if number <= self._largest:
             self._in_order = False
         elif not line:
-            return
+            return  # nothing of this id was written before
+        self._largest = max(self._largest, number)
         self._ids.append(number)
         self._starts.append(self._end)
         self._weights.append(weight)
