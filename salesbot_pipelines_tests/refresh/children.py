@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -81,7 +81,8 @@ class Child:
         return not self.process.is_alive()
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it was done before its moment came
+            os.kill(self.pid, signal.SIGKILL)
         self.process.join()
 
     def wait_until_frozen(self, seconds: float = 30.0) -> None:
