@@ -293,6 +293,37 @@ def test_what_changes_while_bulk_runs_is_settled(bench: Bench, data) -> None:
     assert snapshot.method == "bulk"
 
 
+def test_a_product_that_moves_between_two_operations_is_read_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page would have old words and new pictures: a product that never was."""
+    shop = bench.open()
+    place = number_in(shop.all("locations")[0]["id"])
+    media = [picture(10_000), picture(10_001)]
+    made = add_product(shop, "Old", [NewVariant("1.00", stock={place: 1}, media=media[:1])], media=media)
+    history = History(bench, shop)
+    real = BulkOperations._start
+    texts: list[str] = []
+
+    def start(self: BulkOperations, text: str) -> str:
+        if len(texts) == 1:
+            made["variants"][0]["media"] = media[1:]
+            history.change(lambda s: s.update_product(made["id"], title="New"))(shop)
+        texts.append(text)
+        gid = real(self, text)
+        for operation in bench.server.sandbox.bulk._of(shop):
+            assert operation.whole.wait(10)
+        return gid
+
+    monkeypatch.setattr(BulkOperations, "_start", start)
+    snapshot, sink = read(bench, shop, "bulk", ("custom",))
+    nodes = sink.settled(snapshot)
+    history.check(told(nodes), entities=("products",))
+    (product,) = nodes["products"].values()
+    assert product["title"] == "New"
+    assert snapshot.method == "bulk"
+
+
 # Choosing
 
 
