@@ -32,6 +32,7 @@ from salesbot_pipelines.state.engine import sole_receiver
 CONNECTIONS = 1024
 """Connections at once; the next ones are answered 503."""
 
+BACKLOG = 1024
 KEEP_ALIVE_SECONDS = 5
 REQUESTS_SECONDS = 5
 """How long requests under way may take after a stop was asked for."""
@@ -44,18 +45,19 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serve until a signal asks to stop.
 
-    Raises `SettingsError` without an app's secret or public addresses, `StateOutdated` without migrations,
-    `StateUnavailable` when another receiver has this SQLite file, and `StateError` when the database failed.
+    Raises `SettingsError` without an app's secret or public addresses, or when the port is taken, `StateOutdated`
+    without migrations, `StateUnavailable` when another receiver has this SQLite file, and `StateError` when the
+    database failed.
     """
     settings.require_app()
     _require_public_https(settings)
-    with open_door(settings) as door, sole_receiver(door.engine):
-        server = DoorServer(door, host, port)
+    with _listening(host, port) as listener, open_door(settings) as door, sole_receiver(door.engine):
+        server = DoorServer(door)
         # What was imported stays for good: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
         with _libraries_in(door):
-            server.run()
+            server.run([listener])
         if door.committer.broken:
             raise StateError(
                 f"the receiver has stopped taking events: {door.committer.broken}",
@@ -66,11 +68,9 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080) -> N
 class DoorServer(uvicorn.Server):
     """uvicorn's server around one door: limits, the sweep over slow clients, and a stop that commits."""
 
-    def __init__(self, door: Door, host: str, port: int, *, sockets: list[socket.socket] | None = None) -> None:
+    def __init__(self, door: Door) -> None:
         config = DoorConfig(
             Application(door),
-            host=host,
-            port=port,
             http=BoundedHttp,
             ws="none",
             lifespan="off",
@@ -85,12 +85,7 @@ class DoorServer(uvicorn.Server):
         config.on_cut = lambda status: door.metrics.cut.add(str(status))
         super().__init__(config)
         self._door = door
-        self._sockets = sockets
         self._sweep: asyncio.Task[None] | None = None
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until asked to stop."""
-        super().run(sockets or self._sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the door's threads, then the port."""
@@ -135,6 +130,21 @@ class DoorServer(uvicorn.Server):
 
     def _stop(self, _reason: str) -> None:
         self.should_exit = True
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Generator[socket.socket, None, None]:
+    """Open the port. Connections wait in the kernel until the server is up."""
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}", advice="choose another --host or --port"
+        ) from None
+    with listener:
+        yield listener
 
 
 def _require_public_https(settings: Settings) -> None:

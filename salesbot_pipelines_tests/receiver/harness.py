@@ -198,7 +198,7 @@ def receiver(home: Path, **more: str) -> Iterator[Receiver]:
     journal = Journal(log)
     journal.start()
     with open_door(settings, journal=journal, clock=clock) as door:
-        server = DoorServer(door, "127.0.0.1", 0)
+        server = DoorServer(door)
         with (
             running(server, listener) as port,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False, timeout=15) as http,
