@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from salesbot_pipelines.errors import SalesbotError
 from salesbot_pipelines.refresh.outcome import Outcome, Status
+from salesbot_pipelines.shopify.snapshot import Method
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ class Batch:
     """Normalise again from the stored raw objects; Shopify is not called."""
     not_before: str | None = None
     """ISO time: a shop whose last good refresh began after it is done already (a run that starts again)."""
+    method: Method = "auto"
+    """How products and stock are read; `auto` lets the measured cost decide between pages and bulk operations."""
     full: bool = False
     """Publish even when nothing changed."""
 

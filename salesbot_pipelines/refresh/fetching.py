@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from salesbot_pipelines.refresh.assembly import Reading
 from salesbot_pipelines.refresh.outcome import Calls
 from salesbot_pipelines.refresh.rawfiles import RawFile, RawFiles
 from salesbot_pipelines.shopify.client import AdminClient
-from salesbot_pipelines.shopify.snapshot import ENTITIES, Snapshot, read_snapshot
+from salesbot_pipelines.shopify.snapshot import ENTITIES, Method, Snapshot, read_snapshot
+
+_log = logging.getLogger(__name__)
 
 _GID = {"products": "Product", "collections": "Collection", "discounts": "DiscountNode", "locations": "Location"}
 
@@ -31,15 +34,19 @@ def fetch(
     folder: Path,
     *,
     namespaces: Sequence[str],
+    method: Method,
     progress: Callable[[str, int, int | None], None],
 ) -> Fetched:
     """Read the shop's whole catalogue into raw objects.
 
+    A large shop is read by bulk operations unless they are refused or not whole; both ways give the same objects.
     Objects that vanished while the shop was read are marked in the file, so that it stands for itself.
     """
     files = RawFiles(folder)
     try:
-        snapshot = read_snapshot(client, files, namespaces=namespaces, progress=progress)
+        snapshot = read_snapshot(
+            client, files, namespaces=namespaces, progress=progress, method=method, scratch=folder
+        )
         for entity, numbers in snapshot.dropped.items():
             kind = _GID.get(entity, "Node")
             for number in sorted(numbers):
@@ -47,6 +54,8 @@ def fetch(
         raw = files.finish(ENTITIES)
     finally:
         files.close()
+    if snapshot.bulk_failure:
+        _log.warning("[%s] read page by page, bulk was given up: %s", client.shop, snapshot.bulk_failure)
     stats = snapshot.stats
     return Fetched(
         raw=raw,

@@ -73,6 +73,7 @@ class OneRefresh:
                 self._client(),
                 self._folder / "raw",
                 namespaces=self._use_case.settings.metafield_namespaces,
+                method=self._batch.method,
                 progress=self._progress,
             )
             self._reconcile_subscriptions(fetched.client)
