@@ -154,7 +154,7 @@ def test_a_large_shop_under_the_standard_bucket(rig, world, clock):
     """
     shop = world.add(make_synthetic(clock, products=1_500, variants=3))
     domain = rig.connect(shop)
-    outcome = rig.publish(domain)
+    outcome = rig.publish(domain, method="paged")
     assert outcome.counts["products"] == sum(1 for line in rig.document(domain)["products"])
     calls = rig.server.sandbox.calls.as_json(domain)
     costs = [call["requested"] for call in calls if call.get("requested") is not None]
