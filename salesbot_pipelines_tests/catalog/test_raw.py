@@ -5,7 +5,16 @@ import pytest
 from salesbot_pipelines.catalog.model import Omission
 from salesbot_pipelines.catalog.normalise import Findings, Unusable, nodes_of
 from salesbot_pipelines.catalog.normalise.findings import KEPT
-from salesbot_pipelines.catalog.normalise.raw import exact_count, ids_in_order, integer, legacy_id, uri
+from salesbot_pipelines.catalog.normalise.raw import (
+    exact_count,
+    gid_of,
+    ids_in_order,
+    integer,
+    legacy_id,
+    lower,
+    text,
+    uri,
+)
 from salesbot_pipelines.errors import SalesbotError
 
 
@@ -83,6 +92,20 @@ def test_ids_sort_as_numbers_and_come_once():
 )
 def test_urls_hold_only_what_a_uri_may(value, url):
     assert uri(value) == url
+
+
+@pytest.mark.parametrize(
+    ("value", "spelled", "optional"),
+    [("ACTIVE", "active", "ACTIVE"), ("", None, None), (None, None, None), (7, None, None)],
+)
+def test_enum_names_and_optional_texts(value, spelled, optional):
+    assert lower(value) == spelled
+    assert text(value) == optional
+
+
+@pytest.mark.parametrize("node", ["gid://shopify/Product/1", {"id": "gid://shopify/Product/1"}])
+def test_ids_come_bare_or_in_nodes(node):
+    assert gid_of(node) == "gid://shopify/Product/1"
 
 
 def test_findings_keep_their_order_and_their_words():
