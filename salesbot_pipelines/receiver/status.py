@@ -31,6 +31,8 @@ _BUSY_SECONDS = 3
 _CALM_SECONDS = 30
 _COUNTED = ("products", "variants", "collections", "discounts")
 _BUSY: tuple[Stage, ...] = ("queued", "running")
+_ONCE_PUBLISHED: dict[Stage, str] = {"queued": "updating", "running": "updating", "waiting": "behind"}
+"""How a stage is told when a document is there already."""
 
 WEBHOOKS_NOTICE = "webhooks"
 """The value of `?notice=` with which a login ends whose subscriptions Shopify did not take."""
@@ -59,7 +61,12 @@ class View:
             return "running"
         if work.wanted > work.done:
             return "waiting" if work.attempts else "queued"
-        return "published" if self.manifest else "queued"
+        return "published" if self.is_published else "queued"
+
+    @property
+    def is_published(self) -> bool:
+        """Does a document lie in the store? One that cannot be looked at right now does."""
+        return self.manifest is not None or (self.work is not None and self.work.last_fetched_at is not None)
 
     @property
     def omissions(self) -> list[Omission]:
@@ -102,7 +109,7 @@ def _facts(view: View) -> dict[str, object]:
         "shop": view.install.shop,
         "status": view.install.status,
         "refresh": view.stage,
-        "published": view.manifest is not None,
+        "published": view.is_published,
         "fetched_at": view.manifest.fetched_at if view.manifest else None,
         "counts": {name: view.manifest.counts.get(name, 0) for name in _COUNTED} if view.manifest else {},
         "missing": [{"section": gap.section, "reason": gap.reason} for gap in view.omissions],
@@ -110,7 +117,7 @@ def _facts(view: View) -> dict[str, object]:
 
 
 def _page(view: View, *, notice: str) -> tuple[str, Markup]:
-    words = wording.STAGES[view.stage if view.stage not in _BUSY or not view.manifest else "updating"]
+    words = wording.STAGES[_ONCE_PUBLISHED.get(view.stage, view.stage) if view.is_published else view.stage]
     name, dot, suffix = view.install.shop.partition(".")
     content = fill(
         "status",
@@ -143,7 +150,7 @@ def _notice(notice: str) -> Markup:
 
 
 def _steps(view: View) -> Markup:
-    stage, published = view.stage, view.manifest is not None
+    stage, published = view.stage, view.is_published
     lost = stage == "needs_reauth"
     connected = _step("stuck" if lost else "done", "Connected", _moment(view.install.installed_at, view.now))
     if published:

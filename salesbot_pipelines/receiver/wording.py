@@ -45,6 +45,11 @@ STAGES: dict[str, Words] = {
         "It is tried again by itself, at growing intervals. Nothing needs to be done for now.",
         "it will be tried again",
     ),
+    "behind": Words(
+        "warn",
+        "Published, but the last change is not in it yet",
+        "It is tried again by itself. Until then SalesBot answers from the catalog below.",
+    ),
     "stopped": Words(
         "warn",
         "Your catalog could not be read",

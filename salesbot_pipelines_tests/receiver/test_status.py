@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from salesbot_pipelines.catalog.model import Omission
+from salesbot_pipelines.errors import StoreUnavailable
 from salesbot_pipelines.receiver import wording
 from salesbot_pipelines.receiver.cookies import SESSION
 from salesbot_pipelines_tests.receiver.harness import SHOP
@@ -66,6 +67,20 @@ def test_published(door, visitor):
     assert (facts["refresh"], facts["published"], facts["counts"]["products"]) == ("published", True, 1234)
 
 
+def test_a_store_that_cannot_be_asked_does_not_unpublish_anything(door, visitor, monkeypatch):
+    publish(door)
+    store = door.door.program.store
+
+    def gone(_store, key):
+        raise StoreUnavailable("out of order", key=key)
+
+    monkeypatch.setattr(type(store), "read", gone)
+    text = shown(visitor.page())
+    assert wording.STAGES["published"].headline in text
+    assert "1,234" not in text
+    assert visitor.facts()["published"] is True
+
+
 def test_published_and_changed_since(door, visitor):
     publish(door)
     door.door.program.work.want(SHOP)
@@ -82,6 +97,7 @@ def test_a_failed_refresh_is_told_without_our_reason(door, visitor, published):
     work = door.door.program.work
     work.failed(work.lease(SHOP, "run", 60), REASON, retryable=True)
     text = shown(visitor.page())
+    assert wording.STAGES["behind" if published else "waiting"].headline in text
     assert "tried again" in text
     assert REASON not in visitor.page().text
     assert visitor.facts()["refresh"] == "waiting"
