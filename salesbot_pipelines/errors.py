@@ -17,6 +17,8 @@
     ├── NotInstalled              no install for this shop
     ├── LeaseHeld                 retryable: another run works on the shop until .until
     ├── LeaseLost                 this run was too slow: another one took the shop over
+    ├── Unusable                  one raw object cannot be published; drawn in catalog.normalise.findings
+    ├── UnexpectedError           a bug met in one shop's refresh; drawn in refresh.batch
     ├── CatalogRefused            a rule said no; the last good document stays; .problems
     ├── RawMissing                nothing stored to normalise from, or from two different refreshes
     ├── StoreError                the object store failed; .key

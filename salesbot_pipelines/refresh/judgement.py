@@ -49,7 +49,7 @@ def judge_reading(
             counts_start=snapshot.counts_start,
             counts_end=snapshot.counts_end,
             counts_before=None if counts_before is None else {**counts_before, "products": had},
-            omissions=snapshot.omissions,
+            omissions=assembled.source.omissions,
             duplicates=snapshot.duplicates,
             lost_ids=len(lost),
             lost_ids_checked=len(answers),
