@@ -160,6 +160,8 @@ def _refresh(
             told.send(("at", str(at)))
         os.kill(os.getpid(), sign)
 
+    # The server from which this was forked may have begun before the test set its certificates.
+    os.environ.update({name: value for name, value in environ.items() if name.startswith("AWS_")})
     counts = _Counts(at, reached)
     program = open_program(load_settings(environ), clock=clock, on_request=counts.request)
     counts.listen(program)
