@@ -7,7 +7,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH" DAGSTER_DISABLE_TELEMETRY=1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev bench mutants clean
+.PHONY: help demo test check dev bench clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,13 @@ check: $(READY)  ## style, types and the floors
 
 dev: $(READY)  ## Dagster's webserver and daemon on your own .env, without the sandbox
 	@$(RUN) salesbot dev
+
+bench: $(READY)  ## every benchmark, small: tables of ratios (benchmarks/ for the large ones)
+	@$(RUN) python benchmarks/bench_normalise.py
+	@$(RUN) python benchmarks/bench_standard_bucket.py --products 2000 --rival
+	@$(RUN) python benchmarks/bench_memory.py --products 1000 5000
+	@$(RUN) python benchmarks/bench_receiver.py --seconds 3 --open-seconds 5
+	@$(RUN) python benchmarks/bench_event_latency.py --times 5
 
 clean:  ## remove the demo's home and every cache
 	@rm -rf .salesbot .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* test-artefacts build
