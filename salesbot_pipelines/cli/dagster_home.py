@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from salesbot_pipelines.cli.processes import Children, python
 
 _START_SECONDS = 180.0
+_MAKE_STORAGE = "import sys, dagster; dagster.DagsterInstance.from_config(sys.argv[1]).dispose()"
 _DAEMON = tuple(python("dagster._daemon"))
 
 _INSTANCE = """\
@@ -66,8 +68,12 @@ def start_dagster(children: Children, home: Path, *, ui: int, code: int, daemon:
     They are started one by one because `dagster dev` heeds no signal for half a minute. `home` is the folder of
     `write_dagster_home`, which the children have as DAGSTER_HOME.
     """
+    # On a new instance each of the three would create the same tables, and all but one would end on that.
+    children.run("storage", [sys.executable, "-c", _MAKE_STORAGE, str(home)])
     module = ("-m", "salesbot_pipelines.definitions", "-h", "127.0.0.1", "-p", str(code))
     children.start("code", python("dagster", "api", "grpc", *module))
+    # A webserver that is up before it shows a page that says the code cannot be loaded.
+    children.wait_for_port("code", code, seconds=_START_SECONDS)
     workspace = str(write_workspace(home, code))
     children.start("daemon", [*daemon, "run", "-w", workspace])
     children.start("webserver", python("dagster_webserver", "-h", "127.0.0.1", "-p", str(ui), "-w", workspace))

@@ -63,30 +63,59 @@ class Children:
             )
         self._running.append((name, process))
 
+    def run(self, name: str, command: Sequence[str]) -> None:
+        """Start a process and wait for its end; raises `ChildEnded` unless that is a good one."""
+        self.start(name, command)
+        _, process = self._running[-1]
+        if process.wait() != 0:
+            raise self._ended(name, process)
+        self._running.pop()
+
     def check(self) -> None:
         """Raise `ChildEnded` with the end of its log when a process is gone."""
         for name, process in self._running:
             if process.poll() is not None:
-                log = self._logs / f"{name}.log"
-                tail = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-                raise ChildEnded(f"{name} ended with {process.returncode}: {tail}", advice=f"see {log}")
+                raise self._ended(name, process)
+
+    def _ended(self, name: str, process: subprocess.Popen[bytes]) -> ChildEnded:
+        log = self._logs / f"{name}.log"
+        tail = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+        return ChildEnded(f"{name} ended with {process.returncode}: {tail}", advice=f"see {log}")
+
+    def wait_for_port(self, name: str, port: int, *, seconds: float) -> None:
+        """Wait until something listens on the port of 127.0.0.1; raises `ChildEnded` as `wait_for` does."""
+        self._wait(name, f"port {port}", lambda: _listens(port), seconds)
 
     def wait_for(self, name: str, url: str, *, seconds: float) -> None:
         """Wait until the URL answers.
 
         Raises `ChildEnded` when a process ends first or the time is over.
         """
-        deadline = time.monotonic() + seconds
         with httpx.Client(trust_env=False, timeout=2.0) as client:
-            while time.monotonic() < deadline:
-                self.check()
-                try:
-                    if client.get(url).status_code < 500:
-                        return
-                except httpx.HTTPError:
-                    pass
-                time.sleep(0.1)
-        raise ChildEnded(f"{name} did not answer at {url} in {seconds:.0f} s", advice=f"see {self._logs}/{name}.log")
+            self._wait(name, url, lambda: _answers(client, url), seconds)
+
+    def _wait(self, name: str, place: str, is_ready: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check()
+            if is_ready():
+                return
+            time.sleep(0.1)
+        log = self._logs / f"{name}.log"
+        raise ChildEnded(f"{name} did not answer at {place} in {seconds:.0f} s", advice=f"see {log}")
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def python(*arguments: str) -> list[str]:
