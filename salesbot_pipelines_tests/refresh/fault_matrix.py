@@ -122,7 +122,24 @@ CALLS = {
     "VariantMetafields": 2,
     "VariantsCount": 1,
 }
-"""How often a refresh of the small shop calls each operation; a test compares it with a refresh."""
+"""How often a paged refresh of the small shop calls each operation; a test compares it with a refresh."""
+
+BULK_CALLS = {"BulkPoll": 3, "BulkRun": 3, "bulk_download": 3}
+"""The calls that a refresh by bulk operations makes instead."""
+
+BULK_FAULTS = (
+    *(Fault(f"operation {code}", "bulk_failed", {"code": code}) for code in ("INTERNAL_SERVER_ERROR", "TIMEOUT")),
+    Fault("operation ACCESS_DENIED", "bulk_failed", {"code": "ACCESS_DENIED", "partial": True}),
+    Fault("operation denied", "bulk_denied"),
+    Fault("operation canceled", "bulk_canceled"),
+    Fault("operation stuck", "bulk_stuck"),
+    Fault("children cut off", "bulk_truncated", {"count": 2}),
+    Fault("wrong count", "bulk_wrong_count", {"count": 1}),
+    Fault("lines shuffled", "bulk_shuffled"),
+    Fault("a line that is no JSON", "bulk_bad_line"),
+    Fault("no address of the result", "bulk_no_url"),
+)
+"""What becomes of an operation that was begun. Pages are read then, so all of them end well."""
 
 
 @dataclass(frozen=True)
@@ -130,17 +147,18 @@ class Case:
     """One fault at one call. `times` None: at every call of the operation from this one on."""
 
     fault: Fault
-    operation: str
+    operation: str | None
     nth: int
     place: str
     times: int | None = 1
     path: tuple[str | int, ...] = ()
+    method: str = "paged"
 
     @property
     def name(self) -> str:
         where = "." + ".".join(map(str, self.path)) if self.path else ""
         often = "" if self.times == 1 else ", lasting"
-        return f"{self.fault.name}{often} @ {self.operation}{where} {self.place}"
+        return f"{self.fault.name}{often} @ {self.operation or self.method}{where} {self.place}"
 
 
 @dataclass(frozen=True)
@@ -155,15 +173,27 @@ class Result:
 
 def cases() -> list[Case]:
     """Give every fault at the first, middle and last call of every operation, once and lasting."""
-    found = []
-    for fault, (operation, count) in itertools.product(FAULTS, CALLS.items()):
+    return [
+        *_at_calls(CALLS, "paged"),
+        *_at_calls(BULK_CALLS, "bulk"),
+        *(
+            Case(fault, None, nth, place, times, method="bulk")
+            for fault in BULK_FAULTS
+            for nth, place, times in ((1, "first", 1), (2, "middle", 1), (3, "last", 1), (1, "first", None))
+        ),
+    ]
+
+
+def _at_calls(calls: Mapping[str, int], method: str) -> Iterator[Case]:
+    for fault, (operation, count) in itertools.product(FAULTS, calls.items()):
+        if fault.at_root and operation not in _roots():
+            continue
         places = {count: "last", (count + 1) // 2: "middle", 1: "first"}
         path = (_roots()[operation],) if fault.at_root else ()
         for nth, place in sorted(places.items()):
-            found.append(Case(fault, operation, nth, place, 1, path))
+            yield Case(fault, operation, nth, place, 1, path, method)
             if not fault.stays or nth == 1:
-                found.append(Case(fault, operation, nth, place, None, path))
-    return found
+                yield Case(fault, operation, nth, place, None, path, method)
 
 
 @cache
@@ -198,7 +228,7 @@ class Matrix:
         for _ in range(2):
             self.turn()
             with self._recording():
-                rig.publish(DOMAIN)
+                rig.publish(DOMAIN, method="paged")
             self.right[self.state] = without_times(rig.document(DOMAIN))
 
     @contextmanager
@@ -249,7 +279,7 @@ class Matrix:
         self.rig.server.sandbox.faults.add(
             case.fault.action, operation=case.operation, nth=case.nth, times=case.times, **settings
         )
-        outcome = self.rig.refresh(DOMAIN)[DOMAIN]
+        outcome = self.rig.refresh(DOMAIN, method=case.method)[DOMAIN]
         self.rig.server.sandbox.faults.clear()
         self.shop.thaw()
         ending, said, wrong = self._look(outcome, before)
@@ -286,7 +316,7 @@ class Matrix:
     def _heal(self, ending: str) -> str:
         if ending == "right":
             return ""
-        outcome = self.rig.refresh(DOMAIN)[DOMAIN]
+        outcome = self.rig.refresh(DOMAIN, method="paged")[DOMAIN]
         if outcome.error is not None:
             return f"the next refresh did not heal it: {outcome.error.public_text}"
         document = self.rig.document(DOMAIN)
@@ -308,6 +338,7 @@ _HANGS_ON = {
     "product_ids": ("product_ids", "product_ids_complete", "products_count", "collection_ids"),
     "levels": ("levels", "levels_complete", "available"),
     "metafields": ("metadata",),
+    "variants": ("variants", "variants_complete"),
     "codes": ("codes", "codes_count", "codes_withheld", "title", "summary"),
     "productVariants": ("variant_ids",),
 }

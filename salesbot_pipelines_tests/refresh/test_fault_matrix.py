@@ -4,13 +4,24 @@ Its report lies in test-artefacts/ after the run.
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from salesbot_pipelines_tests.refresh.fault_matrix import CALLS, FAULTS, cases, open_matrix, report, sample
+from salesbot_pipelines_tests.refresh.fault_matrix import (
+    BULK_CALLS,
+    BULK_FAULTS,
+    CALLS,
+    FAULTS,
+    cases,
+    open_matrix,
+    report,
+    sample,
+)
+from salesbot_pipelines_tests.refresh.small_shop import DOMAIN
 
-CASES = sample(cases(), 2 * len(FAULTS))
+CASES = sample(cases(), 2 * len(FAULTS) + len(BULK_FAULTS))
 HOLES = 20
 
 
@@ -29,6 +40,13 @@ def matrix(tmp_path_factory):
 
 def test_the_calls_are_those_of_a_refresh(matrix):
     assert dict(matrix.counted) == CALLS
+    calls = matrix.rig.server.sandbox.calls
+    calls.clear()
+    matrix.rig.publish(DOMAIN, method="bulk", full=True)
+    counted = Counter(call.operation for call in calls.of(DOMAIN))
+    assert {operation: counted[operation] for operation in BULK_CALLS if operation != "bulk_download"} == {
+        operation: count for operation, count in BULK_CALLS.items() if operation != "bulk_download"
+    }
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -36,7 +54,9 @@ def test_a_fault_at_a_call(matrix, case):
     result = matrix.run(case)
     matrix.results.append(result)
     assert result.wrong == "", result.said
-    if case.times == 1 and not case.fault.stays:
+    if case.method == "bulk" and case.fault.action.startswith("bulk_"):
+        assert result.ending == "right", "pages are read instead"
+    elif case.times == 1 and not case.fault.stays:
         assert result.ending == "right", "what passes by itself costs nothing but time"
     elif case.fault.action in ("unauthorized", "freeze", "status", "wrong_version", "redirect"):
         assert result.ending == "old"
