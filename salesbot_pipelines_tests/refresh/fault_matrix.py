@@ -431,6 +431,7 @@ def report(results: Sequence[Result]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, help="only so many cases")
+    parser.add_argument("--part", default="1/1", help="the first of three parts: 1/3")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     parser.add_argument("--holes", action="store_true", help="null every object and list of every answer instead")
     parser.add_argument("--report", type=Path, default=Path("test-artefacts/fault-matrix.md"))
@@ -439,6 +440,8 @@ def main() -> int:
         wanted = [case for case in (matrix.holes() if arguments.holes else cases()) if arguments.only in case.name]
         if arguments.sample:
             wanted = sample(wanted, arguments.sample)
+        part, parts = map(int, arguments.part.split("/"))
+        wanted = wanted[part - 1 :: parts]
         results = []
         for number, case in enumerate(wanted):
             results.append(matrix.run(case))
