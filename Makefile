@@ -42,5 +42,8 @@ bench: $(READY)  ## every benchmark, small: tables of ratios (benchmarks/ for th
 	@$(RUN) python benchmarks/bench_receiver.py --seconds 3 --open-seconds 5
 	@$(RUN) python benchmarks/bench_event_latency.py --times 5
 
+mutants: $(READY)  ## turn comparisons around, one at a time: does a test notice? (an hour)
+	@$(RUN) python -m salesbot_pipelines_tests.mutants --jobs $(WORKERS) --report docs/mutants.md
+
 clean:  ## remove the demo's home and every cache
 	@rm -rf .salesbot .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* test-artefacts build
