@@ -178,6 +178,8 @@ class ControlDesk:
         if not program.installs.forget(event.shop, note=note, unless_connected=True):
             now = program.installs.find(event.shop)
             if now is not None and now.is_connected:
+                # Its new document may have been among what was removed.
+                program.work.want(event.shop)
                 return self._end(event, "quarantined", "the app was installed again meanwhile")
         return Decision("done", f"erased: {removed} objects")
 

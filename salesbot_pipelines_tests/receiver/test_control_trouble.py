@@ -11,7 +11,7 @@ from salesbot_pipelines.receiver.control import shop_named_in
 from salesbot_pipelines.spaces.keys import ShopKeys
 from salesbot_pipelines.state.inbox import WebhookEvent
 from salesbot_pipelines_tests.receiver.deciding import CUSTOMER, decided, events, new_worker, objects, request
-from salesbot_pipelines_tests.receiver.harness import SHOP
+from salesbot_pipelines_tests.receiver.harness import OTHER, PAYLOAD, SHOP
 
 
 def _short():
@@ -149,3 +149,69 @@ def test_a_request_that_came_past_the_route_is_judged_again(installed, shopify, 
     assert new_worker(installed).work_once() == 1
     assert len(events(installed, "quarantined")) == 1
     assert len(objects(installed)) == 4
+
+
+def test_a_reinstall_while_the_objects_are_removed_wins(installed, shopify, monkeypatch):
+    shopify.sandbox.webhooks.hold()
+    shopify.sandbox.world.shop(SHOP).uninstall()
+    installed.door.worker.close(wait_seconds=2)
+    request(installed, "shop/redact")
+    store = installed.door.program.store
+
+    def delete_and_reinstall(key, delete=store.delete):
+        delete(key)
+        if installed.installs.find(SHOP).status == "uninstalled":
+            installed.connect(token="a new token")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "delete", lambda self, key: delete_and_reinstall(key))
+        assert new_worker(installed).work_once() == 1
+    [event] = events(installed, "quarantined")
+    assert event.note == "the app was installed again meanwhile"
+    assert installed.installs.credential(SHOP).access_token == "a new token"
+    # What was removed is published anew.
+    assert installed.work().wanted > installed.work().done + 1
+
+
+def test_one_requests_trouble_is_its_own(installed, shopify, monkeypatch):
+    installed.browser.install(OTHER)
+    installed.door.worker.close(wait_seconds=2)
+    shopify.sandbox.webhooks.hold()
+    for shop in (SHOP, OTHER):
+        shopify.sandbox.world.shop(shop).uninstall()
+        request(installed, "app/uninstalled", shop=shop)
+    desk, worker = installed.door.desk, new_worker(installed)
+    carry_out = desk.carry_out
+
+    def fail_for_one(event):
+        if event.shop == SHOP:
+            raise ZeroDivisionError(PAYLOAD)
+        return carry_out(event)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk, "carry_out", fail_for_one)
+        assert worker.work_once() == 1
+    assert [event.shop for event in events(installed, "pending")] == [SHOP]
+    assert installed.installs.find(OTHER).status == "uninstalled"
+    notes = [line["note"] for line in installed.lines("control")]
+    assert any(note.startswith("ZeroDivisionError at ") for note in notes)
+    assert PAYLOAD not in str(notes)
+
+
+def test_a_request_of_a_topic_that_nobody_knows_is_put_aside(installed):
+    installed.door.worker.close(wait_seconds=2)
+    event = WebhookEvent(shop=SHOP, topic="products/update", webhook_id="w", body_sha256="0" * 64)
+    installed.door.control_events.accept(event, b"{}")
+    assert new_worker(installed).work_once() == 1
+    assert len(events(installed, "quarantined")) == 1
+
+
+def test_a_request_that_has_to_wait_is_tried_later_and_not_at_once(installed, shopify):
+    shopify.sandbox.faults.add("disconnect", times=None, operation="Scopes")
+    installed.door.worker.close(wait_seconds=2)
+    request(installed, "app/uninstalled")
+    worker = new_worker(installed)
+    [event] = events(installed, "pending")
+    worker._retries[event.seq] = (float("inf"), 5.0)
+    assert worker.work_once() == 0
+    assert installed.door.metrics.control.total("later") == 0
