@@ -86,7 +86,7 @@ def _stay(opened: Program, children: Children, home: Path, ports: _Ports) -> int
     env_file = home / "demo.env"
     out.print(
         f"""
-Dagster's UI     http://127.0.0.1:{ports.ui}/asset-groups
+Dagster's UI     {_ui(ports)}
 the sandbox      http://127.0.0.1:{ports.sandbox}/        change a price there and watch the document follow
 a status page    http://127.0.0.1:{ports.receiver}/shopify/{SHOPS[0]}/login
 documents        {opened.store.url}
@@ -99,6 +99,11 @@ Ctrl-C ends everything.""",
         markup=False,
     )
     return _follow(opened, children)
+
+
+def _ui(ports: _Ports) -> str:
+    """Give the address of the page that shows the five assets."""
+    return f"http://127.0.0.1:{ports.ui}/locations/salesbot_pipelines/asset-groups/catalog"
 
 
 def _wait_for_first_refresh(opened: Program, children: Children) -> list[Outcome]:
@@ -158,9 +163,7 @@ def dev() -> int:
     open_program(settings).close()  # says at once what is not right
     with ended_by_signals(), Children(home / "logs", environ) as children:
         start_dagster(children, home / "dagster", ui=ports.ui, code=ports.code)
-        out.print(
-            f"Dagster's UI: http://127.0.0.1:{ports.ui}/asset-groups   (Ctrl-C ends it; logs in {home / 'logs'})"
-        )
+        out.print(f"Dagster's UI  {_ui(ports)}\nlogs          {home / 'logs'}\nCtrl-C ends it.", markup=False)
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 children.check()

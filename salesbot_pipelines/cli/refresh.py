@@ -101,7 +101,8 @@ def print_outcomes(outcomes: list[Outcome]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("shop")
     table.add_column("status")
-    for name in ("products", "variants", "collections", "discounts", "size", "seconds"):
+    timed = any(outcome.seconds for outcome in outcomes)  # not when another process did the work
+    for name in (*_COUNTED, "size", *(["seconds"] if timed else [])):
         table.add_column(name, justify="right")
     for outcome in outcomes:
         colour = _COLOURS.get(outcome.status, "default")
@@ -111,7 +112,7 @@ def print_outcomes(outcomes: list[Outcome]) -> None:
             f"[{colour}]{outcome.status.value}[/]",
             *counts,
             size(outcome.document_bytes) if outcome.document_bytes else "",
-            f"{outcome.total_seconds:.1f}" if outcome.seconds else "",
+            *([f"{outcome.total_seconds:.1f}" if outcome.seconds else ""] if timed else []),
         )
     out.print(table)
     for outcome in outcomes:
