@@ -18,7 +18,7 @@ import httpx
 
 from salesbot_pipelines.errors import SalesbotError
 
-_END_SECONDS = 8.0
+_END_SECONDS = 5.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

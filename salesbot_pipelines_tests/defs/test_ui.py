@@ -113,3 +113,13 @@ def test_an_analyst_launches_a_backfill_of_all_shops_by_clicking_and_sees_it_suc
         page.get_by_text("feed_uri").wait_for()
         keep(page, "4-shop")
     assert _counts(dagster.ended(launched)) == dict.fromkeys(ASSET_NAMES, (12, 12, 0))
+
+
+def test_nothing_that_dagster_kept_of_good_and_bad_runs_holds_a_secret(dagster):
+    home = dagster.rig.settings.home
+    secrets = [shop.token for shop in dagster.rig.world] + [dagster.rig.environ["SHOPIFY_API_SECRET"]]
+    files = [path for folder in ("dagster", "logs") for path in (home / folder).rglob("*") if path.is_file()]
+    assert any(path.suffix == ".err" for path in files)  # what the runs wrote
+    for path in files:
+        content = path.read_bytes()
+        assert not any(secret.encode() in content for secret in secrets), path
