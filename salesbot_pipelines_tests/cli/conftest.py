@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from salesbot_pipelines.sandbox.server import SandboxServer
@@ -14,10 +16,14 @@ from salesbot_pipelines_tests.cli.command import SMALL, TINY, Cli
 @pytest.fixture
 def cli(monkeypatch, capsys, tmp_path):
     """The command in an empty folder, with none of our variables set."""
+    before = dict(os.environ)
     monkeypatch.chdir(tmp_path)
     for variable in VARIABLES:
-        monkeypatch.delenv(variable.name, raising=False)
-    return Cli(monkeypatch, capsys, tmp_path)
+        os.environ.pop(variable.name, None)
+    yield Cli(monkeypatch, capsys, tmp_path)
+    # The command takes what `.env` says into its environment, which here is that of every other test.
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -23,6 +23,9 @@ from salesbot_pipelines.defs.assets import ASSET_NAMES
 from salesbot_pipelines.settings import VARIABLES
 from salesbot_pipelines_tests.defs.running import ask, until
 
+# Demos are run one after the other: each asks for the same ports first.
+pytestmark = pytest.mark.xdist_group("dagster_ui")
+
 SCHEMA = Path(__file__).parents[2] / "salesbot_pipelines/catalog/shopify_data.schema.json"
 PARTITIONS = """
 { assetNodes { assetKey { path } partitionStats { numMaterialized numPartitions numFailed } } }

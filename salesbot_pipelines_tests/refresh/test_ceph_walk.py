@@ -21,7 +21,8 @@ from salesbot_pipelines_tests.refresh.kills import AheadClock
 from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, small_shop, turn
 from salesbot_pipelines_tests.rig import open_rig
 
-pytestmark = pytest.mark.ceph
+# Demos are run one after the other: each asks for the same ports first.
+pytestmark = [pytest.mark.ceph, pytest.mark.xdist_group("dagster_ui")]
 DEMO_SHOPS = {"tiny-teapots.myshopify.com", "awkward-attic.myshopify.com", "large-lamps.myshopify.com"}
 
 
