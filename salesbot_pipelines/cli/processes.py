@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,16 +39,15 @@ class Children:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        with _handling(signal.SIG_IGN):  # a second Ctrl-C must not leave half of them behind
-            for _, process in reversed(self._running):
-                _signal_group(process, signal.SIGTERM)
-            deadline = time.monotonic() + _END_SECONDS
-            for _, process in reversed(self._running):
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.1, deadline - time.monotonic()))
-                # Dagster's servers leave workers behind when asked politely; the group is ours alone.
-                _signal_group(process, signal.SIGKILL)
-                process.wait()
+        for _, process in reversed(self._running):
+            _signal_group(process, signal.SIGTERM)
+        deadline = time.monotonic() + _END_SECONDS
+        for _, process in reversed(self._running):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+            # Dagster's servers leave workers behind when asked politely; the group is ours alone.
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
 
     def start(self, name: str, command: Sequence[str]) -> None:
         """Start a process in a group of its own; its output goes to `<logs>/<name>.log`."""
@@ -136,18 +135,22 @@ def free_port(wanted: int) -> int:
     raise ChildEnded("no free port on 127.0.0.1")
 
 
-def ended_by_signals() -> contextlib.AbstractContextManager[None]:
-    """Let SIGTERM and a closed terminal end the block as Ctrl-C does, so that what it started is ended too."""
-    return _handling(signal.default_int_handler)
-
-
 @contextlib.contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    """Give the signals that end a command to the handler; only the main thread may, in others nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = {number: signal.signal(number, handler) for number in _ENDING}
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the block as Ctrl-C does, so that what it started is ended too.
+
+    Once it is ending, another signal is not heard: it would leave half of the processes behind.
+    """
+    heard = -math.inf
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        now = time.monotonic()
+        if now - heard > 2 * _END_SECONDS:
+            heard = now
+            raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, end) for number in _ENDING}
     try:
         yield
     finally:
