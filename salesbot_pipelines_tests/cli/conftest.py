@@ -16,14 +16,10 @@ from salesbot_pipelines_tests.cli.command import SMALL, TINY, Cli
 @pytest.fixture
 def cli(monkeypatch, capsys, tmp_path):
     """The command in an empty folder, with none of our variables set."""
-    before = dict(os.environ)
     monkeypatch.chdir(tmp_path)
     for variable in VARIABLES:
         os.environ.pop(variable.name, None)
-    yield Cli(monkeypatch, capsys, tmp_path)
-    # The command takes what `.env` says into its environment, which here is that of every other test.
-    os.environ.clear()
-    os.environ.update(before)
+    return Cli(monkeypatch, capsys, tmp_path)
 
 
 @pytest.fixture
