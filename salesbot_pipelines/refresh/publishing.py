@@ -184,11 +184,11 @@ class Publishing:
             try:
                 with self._store.open(entry.key) as source, path.open("wb") as target:
                     while chunk := source.read(1 << 20):
+                        self._guard.keep()
                         target.write(chunk)
             except ObjectMissing as error:
                 raise RawMissing(f"{self._keys.shop}: raw/{entity}.jsonl.gz is not in the store") from error
             files[entity] = stored_raw_file(entity, path, sha256=entry.sha256, lines=entry.lines)
-            self._guard.keep()
         return files
 
 

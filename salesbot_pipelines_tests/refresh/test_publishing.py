@@ -192,6 +192,15 @@ def test_raw_objects_come_back_only_when_they_are_the_manifests(publisher, publi
         publishing.stored_raw(manifest, tmp_path / "c")
 
 
+def test_bringing_raw_objects_keeps_the_lease_and_can_be_stopped(publisher, lease, made, tmp_path):
+    stop = threading.Event()
+    publishing = Publishing(publisher.store, publisher.keys, guard_of(publisher, lease, stop=stop))
+    manifest = publishing.look(ENTITIES).manifest
+    stop.set()
+    with pytest.raises(LeaseLost, match="asked to stop"):
+        publishing.stored_raw(manifest, tmp_path)
+
+
 def test_the_lease_is_renewed_when_a_third_of_it_is_gone(publisher, lease):
     work, clock = publisher.rig.program.work, publisher.rig.program.clock
     guard = guard_of(publisher, lease, seconds=90)
