@@ -124,6 +124,23 @@ def test_the_new_one_does_not_skip_its_upload_or_the_old_one_would_overwrite_it(
     assert ahead.publish(DOMAIN).status is Status.UNCHANGED
 
 
+def test_a_frozen_write_of_a_line_file_is_mended_by_the_next_refresh(ahead):
+    """Such a file has the same ETag whenever it has the same content; the document never has."""
+    turn(ahead.world.shop(DOMAIN), 1)
+    with frozen(ahead, At("put", 7)) as old:
+        freeze(old)
+        turn(ahead.world.shop(DOMAIN), 0)
+        ahead.program.clock.turn(seconds=LEASE_SECONDS + 1)
+        ahead.publish(DOMAIN)
+        newest = ahead.document_bytes(DOMAIN)
+        old.thaw()
+        assert old.hear()[:2] == ("failed", "LeaseLost")
+    assert ahead.document_bytes(DOMAIN) == newest
+    assert "products.jsonl is not what the manifest names" in torn(ahead, DOMAIN)
+    assert ahead.publish(DOMAIN).status is Status.PUBLISHED
+    assert torn(ahead, DOMAIN) == ""
+
+
 @pytest.mark.parametrize("hours", [-30, -1, 1, 30])
 def test_a_clock_that_is_wrong_lets_no_old_one_through(ahead, hours):
     """The clock of the old one's machine is stepped; what counts is who took the shop last."""
