@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 
 from salesbot_pipelines.refresh.guard import LEASE_SECONDS
 from salesbot_pipelines.refresh.outcome import Status
@@ -45,15 +46,32 @@ def ahead(tmp_path):
     world = World(clock)
     shop = world.add(small_shop(clock))
     shop.bucket.unlimited = True
-    with open_rig(tmp_path / "home", world, clock=clock) as rig:
+    environ = {"SALESBOT_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+    with open_rig(tmp_path / "home", world, clock=clock, environ=environ) as rig:
         rig.connect(shop)
         turn(shop, 0)
         rig.publish(DOMAIN)
         yield rig
 
 
+def elsewhere(rig):
+    """Give the variables of a second machine: the same database and store, and a work folder of its own.
+
+    On one machine the one that takes over clears the old one's files away, and that alone would stop it.
+    """
+    home = rig.settings.home
+    other = home.with_name("elsewhere")
+    other.mkdir()
+    (other / "objects").symlink_to(home / "objects")
+    return {
+        **rig.environ,
+        "SALESBOT_HOME": str(other),
+        "SALESBOT_DATABASE_URL": f"sqlite:///{home / 'state.db'}",
+    }
+
+
 def frozen(rig, at, **how):
-    return child(rig.environ, DOMAIN, at=at, sign=signal.SIGSTOP, tell=True, **how)
+    return child(elsewhere(rig), DOMAIN, at=at, sign=signal.SIGSTOP, tell=True, **how)
 
 
 def freeze(refresh):
@@ -125,11 +143,15 @@ def test_the_new_one_does_not_skip_its_upload_or_the_old_one_would_overwrite_it(
 
 
 def test_a_frozen_write_of_a_line_file_is_mended_by_the_next_refresh(ahead):
-    """Such a file has the same ETag whenever it has the same content; the document never has."""
-    turn(ahead.world.shop(DOMAIN), 1)
-    with frozen(ahead, At("put", 7)) as old:
+    """Such a file has the same ETag whenever it has the same content; the document never has.
+
+    It takes a change that leaves no time in the products, and its very reverse: a location's name, here.
+    """
+    (location, *_) = ahead.world.shop(DOMAIN).all("locations")
+    before, location["name"] = location["name"], "Renamed"
+    with frozen(ahead, At("put", 2)) as old:
         freeze(old)
-        turn(ahead.world.shop(DOMAIN), 0)
+        location["name"] = before
         ahead.program.clock.turn(seconds=LEASE_SECONDS + 1)
         ahead.publish(DOMAIN)
         newest = ahead.document_bytes(DOMAIN)
@@ -157,6 +179,20 @@ def test_a_clock_that_is_wrong_lets_no_old_one_through(ahead, hours):
     assert torn(ahead, DOMAIN) == ""
 
 
+def test_on_one_machine_the_old_ones_files_are_gone_too(ahead):
+    turn(ahead.world.shop(DOMAIN), 1)
+    with child(ahead.environ, DOMAIN, at=DOCUMENT, sign=signal.SIGSTOP, tell=True) as old:
+        freeze(old)
+        turn(ahead.world.shop(DOMAIN), 0)
+        ahead.program.clock.turn(seconds=LEASE_SECONDS + 1)
+        ahead.publish(DOMAIN)
+        assert left_behind(ahead, DOMAIN) == ""
+        old.thaw()
+        assert old.hear()[:2] == ("failed", "LeaseLost")
+    assert ahead.document(DOMAIN)["shop"]["name"] == "Small 0"
+    assert left_behind(ahead, DOMAIN) == ""
+
+
 def test_one_that_was_frozen_while_nobody_came_goes_on(ahead):
     turn(ahead.world.shop(DOMAIN), 1)
     with frozen(ahead, DOCUMENT) as old:
@@ -169,7 +205,7 @@ def test_one_that_was_frozen_while_nobody_came_goes_on(ahead):
 def test_many_at_once_and_one_publishes(ahead):
     turn(ahead.world.shop(DOMAIN), 1)
     first = child(ahead.environ, DOMAIN)
-    second = child(ahead.environ, DOMAIN)
+    second = child(elsewhere(ahead), DOMAIN)
     with first as one, second as other:
         one.go()
         other.go()
