@@ -22,7 +22,7 @@ from salesbot_pipelines_tests.refresh.fault_matrix import (
 from salesbot_pipelines_tests.refresh.small_shop import DOMAIN
 
 CASES = sample(cases(), 2 * len(FAULTS) + len(BULK_FAULTS))
-HOLES = 20
+HOLES = 12
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def asked_by_id(rig):
     return rig.server.sandbox.calls.of(DOMAIN, "StillThere")
 
 
-@pytest.mark.parametrize("count", [1, 4, 9, 10])
+@pytest.mark.parametrize("count", [1, 6, 10])
 def test_products_that_were_deleted_are_proved_gone(rig, shop, count):
     for number in numbers(shop)[:count]:
         shop.delete_product(number)
@@ -91,7 +91,7 @@ def test_products_that_were_taken_off_the_shop_are_no_loss_either(rig, shop):
     assert rig.publish(DOMAIN).counts["products"] == 4
 
 
-@pytest.mark.parametrize("count", [4, 9])
+@pytest.mark.parametrize("count", [4])
 def test_products_that_are_missing_and_still_for_sale_are_refused(rig, shop, count):
     undo = hide(shop, count)
     error = refused(rig, "loss")

@@ -185,15 +185,12 @@ def opened(moving):
 
 PAGES = [
     ("Products", 2, "delete the first product"),
-    ("Products", 4, "delete the last product"),
     ("Products", 3, "create a product"),
     ("ProductsCount", 1, "create a product"),
     ("Products", 3, "rename a product"),
     ("VariantExtras", 1, "take a product off the shop"),
     ("ProductVariants", 2, "change the first price"),
     ("CollectionProducts", 1, "move a product in its collection"),
-    ("CollectionProducts", 2, "add a product to a collection"),
-    ("Inventory", 3, "sell a piece"),
     ("Inventory", 2, "delete a product"),
     ("Discounts", 2, "delete a discount"),
     ("Collections", 3, "delete a collection"),
@@ -233,7 +230,7 @@ plans = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=plans)
 def test_any_changes_at_any_calls(moving, plan):
     moving.open()

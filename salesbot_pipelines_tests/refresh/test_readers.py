@@ -13,7 +13,7 @@ def publisher(tmp_path_factory):
 
 def test_a_reader_in_a_loop_sees_one_whole_document(publisher):
     """The script beside this file does it a thousand times."""
-    mine, theirs = publish_and_read(publisher, 300)
+    mine, theirs = publish_and_read(publisher, 200)
     assert (mine.wrong, theirs.wrong) == ("", "")
     assert mine.looks > 20
     assert theirs.looks > 20
