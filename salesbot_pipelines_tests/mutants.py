@@ -166,7 +166,7 @@ class Copy:
     def survives(self, mutant: Mutant) -> bool:
         """Let the mutant live for one run of its tests; it does not come out of it alive if a test fails."""
         file = self.folder / mutant.path
-        whole = (ROOT / mutant.path).read_bytes()
+        whole = file.read_bytes()
         text = whole[: mutant.start] + mutant.text.encode() + whole[mutant.end :]
         try:
             compile(text, mutant.path, "exec")
