@@ -6,6 +6,7 @@ machine's; the test's own program, on a turned clock, lets their leases run out 
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -151,6 +152,7 @@ def _refresh(
     sign: int = signal.SIGKILL,
     tell: bool = False,
     clock: Any = None,
+    lease_seconds: float | None = None,
     batch: Mapping[str, Any] | None = None,
 ) -> None:
     """Refresh once and tell how it ended; give itself `sign` at a moment, after telling of it with `tell`."""
@@ -169,7 +171,10 @@ def _refresh(
     assert told.recv() == "go"
     wanted = Batch(shops=(shop,), trigger="manual", run_id=f"child-{os.getpid()}", **(batch or {}))
     try:
-        outcome = program.refresh.run(shop, wanted, lambda *_: None, threading.Event())
+        refresh = program.refresh
+        if lease_seconds is not None:
+            refresh = dataclasses.replace(refresh, lease_seconds=lease_seconds)
+        outcome = refresh.run(shop, wanted, lambda *_: None, threading.Event())
     except SalesbotError as error:
         told.send(("failed", type(error).__name__, error.public_text))
     else:
