@@ -104,7 +104,7 @@ class RunningDagster:
             found = self.ask(BACKFILL, id=backfill)["partitionBackfillOrError"]
             return found if found["status"].startswith(("COMPLETED", "FAILED", "CANCELED")) else None
 
-        return until(f"end of the backfill {backfill}", look)
+        return until(f"end of the backfill {backfill}", look, seconds=2 * PATIENCE_SECONDS)
 
     def runs(self, backfill: str) -> list[dict[str, Any]]:
         """Give the backfill's runs."""
