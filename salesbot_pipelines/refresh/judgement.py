@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from salesbot_pipelines.refresh.assembly import Assembled
 from salesbot_pipelines.refresh.published import PublishedProduct
 from salesbot_pipelines.refresh.sortedlines import holds
 from salesbot_pipelines.shopify.snapshot import Snapshot
+
+_ASKED_AT_ONCE = 2500
 
 StillThere = Callable[[Sequence[str]], Mapping[str, Mapping[str, Any] | None]]
 """Asks Shopify for products by id; None for one that is gone."""
@@ -37,7 +40,7 @@ def judge_reading(
     believed. Raises `CatalogRefused` with every problem.
     """
     lost, had = _lost(assembled, (counts_before or {}).get("products", 0), before, rules)
-    answers = still_there(lost) if lost else {}
+    checked, for_sale = _asked(lost, still_there, statuses)
     _refuse(
         shop,
         Reading(
@@ -52,8 +55,8 @@ def judge_reading(
             omissions=assembled.source.omissions,
             duplicates=snapshot.duplicates,
             lost_ids=len(lost),
-            lost_ids_checked=len(answers),
-            lost_ids_still_there=[gid for gid, node in answers.items() if node and is_sellable(node, statuses)],
+            lost_ids_checked=checked,
+            lost_ids_still_there=for_sale,
             unusable_products=assembled.unusable_products,
         ),
         rules,
@@ -81,26 +84,38 @@ def judge_again(shop: str, assembled: Assembled, omissions: Sequence[Omission], 
 
 def _lost(
     assembled: Assembled, had: int, before: Callable[[], Iterator[PublishedProduct]], rules: Rules
-) -> tuple[list[str], int]:
-    """Give the gids of the products that were published last and that this document lacks, and how many there were.
+) -> tuple[array[int], int]:
+    """Give the numbers of the products that were published last and are missing here, and how many there were.
 
     `had` is the manifest's number. The published list has another one when a run was killed while it published
-    what had been judged fit: then the list counts. No gids where the list cannot be read: what nobody can ask for is
+    what had been judged fit: then the list counts. None where the list cannot be read: what nobody can ask for is
     not proved gone.
     """
     # Less can be missing than this only if as much is new; the published list is not read for less.
     if had == 0 or (had - assembled.counts["products"]) * 100 <= had * min(rules.max_loss_percent, 5):
-        return [], had
-    lost: list[str] = []
+        return array("Q"), had
+    lost = array("Q")
     listed = 0
     try:
         for product in before():
             listed += 1
-            if not holds(assembled.product_ids, int(product.legacy_id)):
-                lost.append(f"gid://shopify/Product/{product.legacy_id}")
-    except (msgspec.DecodeError, ValueError):
-        return [], had
+            number = int(product.legacy_id)
+            if not holds(assembled.product_ids, number):
+                lost.append(number)
+    except (msgspec.DecodeError, ValueError, OverflowError):
+        return array("Q"), had
     return lost, listed or had
+
+
+def _asked(lost: array[int], still_there: StillThere, statuses: Collection[str]) -> tuple[int, list[str]]:
+    """Ask for the lost products, some at a time; give how many answers came, and the gids of those still for sale."""
+    checked = 0
+    for_sale: list[str] = []
+    for start in range(0, len(lost), _ASKED_AT_ONCE):
+        answers = still_there([f"gid://shopify/Product/{number}" for number in lost[start : start + _ASKED_AT_ONCE]])
+        checked += len(answers)
+        for_sale += [gid for gid, node in answers.items() if node and is_sellable(node, statuses)]
+    return checked, for_sale
 
 
 def _refuse(shop: str, reading: Reading, rules: Rules) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,21 +55,30 @@ class SortedLines:
         self._out.close()
         if self._in_order:
             return self._ids
-        ends = [*self._starts[1:], self._end]
-        latest = {number: index for index, number in enumerate(self._ids)}
-        order = [latest[number] for number in sorted(latest)]
-        kept = [index for index in order if ends[index] - self._starts[index] > 1]
+        ids, weights = array("Q"), array("L")
         unsorted_path = self.path.with_suffix(".unsorted")
         self.path.rename(unsorted_path)
         with unsorted_path.open("rb") as source, self.path.open("wb") as target:
-            for index in kept:
-                source.seek(self._starts[index])
-                target.write(source.read(ends[index] - self._starts[index]))
+            for index in self._latest():
+                start = self._starts[index]
+                end = self._starts[index + 1] if index + 1 < len(self._starts) else self._end
+                if end - start > 1:
+                    source.seek(start)
+                    target.write(source.read(end - start))
+                    ids.append(self._ids[index])
+                    weights.append(self._weights[index])
         unsorted_path.unlink()
-        self._weights = array("L", (self._weights[index] for index in kept))
-        self._ids = array("Q", (self._ids[index] for index in kept))
+        self._ids, self._weights = ids, weights
         self._in_order = True
         return self._ids
+
+    def _latest(self) -> Iterator[int]:
+        """Give the place of the last line of each id, in the order of the ids."""
+        # The sort is stable: of equal ids the latest comes last.
+        order = sorted(range(len(self._ids)), key=self._ids.__getitem__)
+        for index, following in zip_longest(order, islice(order, 1, None)):
+            if following is None or self._ids[following] != self._ids[index]:
+                yield index
 
     def close(self) -> None:
         """Close the file as it is; after a failure its folder is thrown away."""

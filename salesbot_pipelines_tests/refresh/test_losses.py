@@ -3,6 +3,7 @@
 import pytest
 
 from salesbot_pipelines.errors import CatalogRefused, ShopifyUnavailable
+from salesbot_pipelines.refresh import judgement
 from salesbot_pipelines.refresh.outcome import Status
 from salesbot_pipelines.sandbox.build_products import NewVariant, add_product
 from salesbot_pipelines.sandbox.build_shop import add_location, open_shop
@@ -83,6 +84,14 @@ def test_products_that_were_deleted_are_proved_gone(rig, shop, count):
     assert [product["title"] for product in rig.document(DOMAIN)["products"]] == [
         f"Product {n}" for n in range(count, PRODUCTS)
     ]
+
+
+def test_a_loss_of_any_size_is_asked_for_some_at_a_time(rig, shop, monkeypatch):
+    monkeypatch.setattr(judgement, "_ASKED_AT_ONCE", 4)
+    for number in numbers(shop):
+        shop.delete_product(number)
+    assert rig.publish(DOMAIN).counts["products"] == 0
+    assert [len(call.variables["ids"]) for call in asked_by_id(rig)] == [4, 4, 2]
 
 
 def test_products_that_were_taken_off_the_shop_are_no_loss_either(rig, shop):
