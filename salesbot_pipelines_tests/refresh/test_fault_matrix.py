@@ -21,7 +21,7 @@ from salesbot_pipelines_tests.refresh.fault_matrix import (
 )
 from salesbot_pipelines_tests.refresh.small_shop import DOMAIN
 
-CASES = sample(cases(), 2 * len(FAULTS) + len(BULK_FAULTS))
+CASES = sample(cases(), len(FAULTS) * 3 // 2 + len(BULK_FAULTS))
 HOLES = 12
 
 
