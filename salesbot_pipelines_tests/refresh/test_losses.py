@@ -2,8 +2,9 @@
 
 import pytest
 
+from salesbot_pipelines.catalog.normalise import Unusable
 from salesbot_pipelines.errors import CatalogRefused, ShopifyUnavailable
-from salesbot_pipelines.refresh import judgement
+from salesbot_pipelines.refresh import assembly, judgement
 from salesbot_pipelines.refresh.outcome import Status
 from salesbot_pipelines.sandbox.build_products import NewVariant, add_product
 from salesbot_pipelines.sandbox.build_shop import add_location, open_shop
@@ -84,6 +85,22 @@ def test_products_that_were_deleted_are_proved_gone(rig, shop, count):
     assert [product["title"] for product in rig.document(DOMAIN)["products"]] == [
         f"Product {n}" for n in range(count, PRODUCTS)
     ]
+
+
+def test_a_twentieth_may_be_missing_without_a_question(rig, shop):
+    for n in range(PRODUCTS):
+        shop.create_product(f"More {n}")
+    rig.publish(DOMAIN)
+    first, second = numbers(shop)[:2]
+    shop.delete_product(first)
+    assert rig.publish(DOMAIN).counts["products"] == 2 * PRODUCTS - 1
+    assert asked_by_id(rig) == []
+    shop.create_product("One more")
+    rig.publish(DOMAIN)
+    shop.delete_product(second)
+    shop.delete_product(numbers(shop)[0])
+    rig.publish(DOMAIN)
+    assert len(asked_by_id(rig)) == 1
 
 
 def test_a_loss_of_any_size_is_asked_for_some_at_a_time(rig, shop, monkeypatch):
@@ -186,6 +203,18 @@ def test_a_proved_loss_that_was_killed_halfway_is_published_by_the_next(rig, sho
     manifest.write_bytes(old)
     assert rig.publish(DOMAIN).counts["products"] == 4
     assert rig.manifest(DOMAIN)["counts"]["products"] == 4
+
+
+def test_what_new_rules_cannot_use_is_refused_when_it_is_normalised_again(rig, shop, monkeypatch):
+    def unusable(*_, **__):
+        raise Unusable("/products", "by the new rules")
+
+    monkeypatch.setattr(assembly, "normalise_product", unusable)
+    before = rig.document_bytes(DOMAIN)
+    error = rig.refresh(DOMAIN, from_raw=True)[DOMAIN].error
+    assert isinstance(error, CatalogRefused)
+    assert "unusable_products" in error.problems
+    assert rig.document_bytes(DOMAIN) == before
 
 
 def test_another_shop_that_answers_is_refused(rig, shop):

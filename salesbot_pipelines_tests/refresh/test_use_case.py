@@ -236,6 +236,13 @@ def test_a_run_that_finds_its_folder_cleared_away_says_that_it_was_taken_over(pu
     assert status(published).last_error is None
 
 
+def test_a_refresh_that_finds_nothing_new_reads_the_manifest_and_writes_nothing(rig, shop):
+    rig.publish(DOMAIN)
+    rig.requests.clear()
+    assert rig.publish(DOMAIN).status is Status.UNCHANGED
+    assert [key for verb, key in rig.requests if verb != "HEAD"] == [rig.keys(DOMAIN).manifest]
+
+
 # -- from what is stored ------------------------------------------------------------------------------------------
 
 
