@@ -16,17 +16,13 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
-import itertools
 import json
-import random
-import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,131 +30,12 @@ import httpx
 
 from salesbot_pipelines.refresh.outcome import Outcome
 from salesbot_pipelines.sandbox.world import World
-from salesbot_pipelines.shopify import queries
 from salesbot_pipelines_tests.refresh.comparing import differences, left_behind, without_times
-from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, short_pages, small_shop, turn
+from salesbot_pipelines_tests.refresh.fault_cases import READ_SECONDS, Case, Fault, cases, denied, sample
+from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, move, short_pages, small_shop, turn
 from salesbot_pipelines_tests.rig import Rig, TurnedClock, open_rig
 
 SHORTEST_WAIT = 40.0
-READ_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One way to spoil a call: the sandbox's action and its settings."""
-
-    name: str
-    action: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    at_root: bool = False
-    """It nulls the call's first root field."""
-    stays: bool = False
-    """It is no passing fault: one is enough to end the refresh."""
-
-
-def _denied(field_name: str) -> dict[str, str]:
-    return {"required_access": field_name}
-
-
-FAULTS = (
-    Fault("THROTTLED in a 200", "throttled"),
-    Fault("an empty bucket", "drain"),
-    Fault("429 with Retry-After", "http_429", {"seconds": 120}),
-    Fault("500", "status", {"status": 500}),
-    Fault("502", "status", {"status": 502}),
-    Fault("503", "status", {"status": 503}),
-    Fault("disconnect", "disconnect"),
-    Fault("answer lost after the work", "lost"),
-    Fault("truncated", "truncate"),
-    Fault("HTML in a 200", "html"),
-    Fault("broken JSON", "broken_json"),
-    Fault("no JSON object", "not_object"),
-    Fault("empty body", "empty"),
-    Fault("slow", "slow", {"seconds": 2.5 * READ_SECONDS}),
-    Fault("partial: INTERNAL_SERVER_ERROR", "partial", at_root=True),
-    Fault("partial: another error", "partial", {"code": "UNEXPECTED"}, at_root=True, stays=True),
-    Fault("partial: ACCESS_DENIED", "partial", _denied("read_something"), at_root=True, stays=True),
-    Fault("errors only: INTERNAL_SERVER_ERROR", "errors_only"),
-    Fault("errors only: another", "errors_only", {"code": "undefinedField"}, stays=True),
-    Fault("errors only: ACCESS_DENIED", "errors_only", {"code": "ACCESS_DENIED"}, stays=True),
-    Fault("max cost", "max_cost", stays=True),
-    Fault("401", "unauthorized", stays=True),
-    Fault("402 from now on", "freeze", {"status": 402}, stays=True),
-    Fault("402", "status", {"status": 402}, stays=True),
-    Fault("403", "status", {"status": 403}, stays=True),
-    Fault("404", "status", {"status": 404}, stays=True),
-    Fault("423", "status", {"status": 423}, stays=True),
-    Fault("400", "status", {"status": 400}, stays=True),
-    Fault("wrong version", "wrong_version", stays=True),
-    Fault("redirect", "redirect", stays=True),
-)
-
-
-CALLS = {
-    "CollectionProducts": 5,
-    "Collections": 3,
-    "CollectionsCount": 1,
-    "DiscountBuys": 2,
-    "DiscountCodes": 2,
-    "DiscountGets": 4,
-    "Discounts": 3,
-    "DiscountsCount": 1,
-    "Inventory": 7,
-    "InventoryById": 1,
-    "InventoryLevels": 2,
-    "Locales": 1,
-    "Locations": 3,
-    "Policies": 1,
-    "Preflight": 1,
-    "PreflightDiscounts": 1,
-    "ProductMedia": 2,
-    "ProductMetafields": 2,
-    "ProductVariants": 2,
-    "Products": 5,
-    "ProductsById": 2,
-    "ProductsCount": 1,
-    "Shop": 1,
-    "VariantExtras": 3,
-    "VariantMetafields": 2,
-    "VariantsCount": 1,
-}
-"""How often a paged refresh of the small shop calls each operation; a test compares it with a refresh."""
-
-BULK_CALLS = {"BulkPoll": 3, "BulkRun": 3, "bulk_download": 3}
-"""The calls that a refresh by bulk operations makes instead."""
-
-BULK_FAULTS = (
-    *(Fault(f"operation {code}", "bulk_failed", {"code": code}) for code in ("INTERNAL_SERVER_ERROR", "TIMEOUT")),
-    Fault("operation ACCESS_DENIED", "bulk_failed", {"code": "ACCESS_DENIED", "partial": True}),
-    Fault("operation denied", "bulk_denied"),
-    Fault("operation canceled", "bulk_canceled"),
-    Fault("operation stuck", "bulk_stuck"),
-    Fault("children cut off", "bulk_truncated", {"count": 2}),
-    Fault("wrong count", "bulk_wrong_count", {"count": 1}),
-    Fault("lines shuffled", "bulk_shuffled"),
-    Fault("a line that is no JSON", "bulk_bad_line"),
-    Fault("no address of the result", "bulk_no_url"),
-)
-"""What becomes of an operation that was begun. Pages are read then, so all of them end well."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One fault at one call. `times` None: at every call of the operation from this one on."""
-
-    fault: Fault
-    operation: str | None
-    nth: int
-    place: str
-    times: int | None = 1
-    path: tuple[str | int, ...] = ()
-    method: str = "paged"
-
-    @property
-    def name(self) -> str:
-        where = "." + ".".join(map(str, self.path)) if self.path else ""
-        often = "" if self.times == 1 else ", lasting"
-        return f"{self.fault.name}{often} @ {self.operation or self.method}{where} {self.place}"
 
 
 @dataclass(frozen=True)
@@ -169,42 +46,6 @@ class Result:
     ending: str
     said: str = ""
     wrong: str = ""
-
-
-def cases() -> list[Case]:
-    """Give every fault at the first, middle and last call of every operation, once and lasting."""
-    return [
-        *_at_calls(CALLS, "paged"),
-        *_at_calls(BULK_CALLS, "bulk"),
-        *(
-            Case(fault, None, nth, place, times, method="bulk")
-            for fault in BULK_FAULTS
-            for nth, place, times in ((1, "first", 1), (2, "middle", 1), (3, "last", 1), (1, "first", None))
-        ),
-    ]
-
-
-def _at_calls(calls: Mapping[str, int], method: str) -> Iterator[Case]:
-    for fault, (operation, count) in itertools.product(FAULTS, calls.items()):
-        if fault.at_root and operation not in _roots():
-            continue
-        places = {count: "last", (count + 1) // 2: "middle", 1: "first"}
-        path = (_roots()[operation],) if fault.at_root else ()
-        for nth, place in sorted(places.items()):
-            yield Case(fault, operation, nth, place, 1, path, method)
-            if not fault.stays or nth == 1:
-                yield Case(fault, operation, nth, place, None, path, method)
-
-
-@cache
-def _roots() -> dict[str, str]:
-    """Give the first root field of each operation, by its name in the answer."""
-    found = {}
-    for name in queries.names():
-        told = re.match(r"(?:query|mutation) (\w+)(?:\([^)]*\))? \{\s+(\w+)", queries.load(name).text)
-        assert told, name
-        found[told[1]] = told[2]
-    return found
 
 
 class HurriedClock(TurnedClock):
@@ -262,7 +103,7 @@ class Matrix:
         found = []
         reasons = (
             Fault("null", "partial", {"code": "UNEXPECTED"}, stays=True),
-            Fault("null, denied", "partial", _denied("read_something"), stays=True),
+            Fault("null, denied", "partial", denied("read_something"), stays=True),
         )
         for operation, data in sorted(self.roots.items()):
             for number, path in enumerate(_paths(data)):
@@ -276,50 +117,49 @@ class Matrix:
         self.turn()
         before = self.rig.document_bytes(DOMAIN)
         settings = {**case.fault.settings, **({"path": list(case.path)} if case.path else {})}
-        self.rig.server.sandbox.faults.add(
-            case.fault.action, operation=case.operation, nth=case.nth, times=case.times, **settings
-        )
-        outcome = self.rig.refresh(DOMAIN, method=case.method)[DOMAIN]
-        self.rig.server.sandbox.faults.clear()
+        faults = self.rig.server.sandbox.faults
+        rule = faults.add(case.fault.action, operation=case.operation, nth=case.nth, times=case.times, **settings)
+        if case.situation == "moving":
+            move(faults)
+        outcome = self.rig.refresh(DOMAIN, method="bulk" if case.situation == "bulk" else "paged")[DOMAIN]
+        faults.clear()
         self.shop.thaw()
-        ending, said, wrong = self._look(outcome, before)
-        return Result(case, ending, said, wrong or self._heal(ending))
-
-    def _look(self, outcome: Outcome, before: bytes) -> tuple[str, str, str]:
         after = self.rig.document_bytes(DOMAIN)
-        wrong = left_behind(self.rig, DOMAIN)
+        left = left_behind(self.rig, DOMAIN)
+        healed = self._heal(case) if case.situation == "moving" else ""
+        ending, said, wrong = self._look(outcome, before, after)
+        if case.situation != "moving" and ending != "right":
+            healed = self._heal(case)
+        if not rule.used:
+            wrong = "the fault did not strike"
+        return Result(case, ending, said, wrong or left or healed)
+
+    def _look(self, outcome: Outcome, before: bytes, after: bytes) -> tuple[str, str, str]:
+        """Say how it ended, what was said of it, and what is wrong with that."""
         if outcome.error is not None:
             said = f"{type(outcome.error).__name__}: {outcome.error.public_text}"
             if after != before:
                 return "old", said, "the refresh failed and the document changed"
             if type(outcome.error).__name__ == "UnexpectedError" or DOMAIN not in said:
                 return "old", said, "the reason is not named"
-            if not self.rig.program.work.status(DOMAIN).last_error:
-                return "old", said, "the reason is not kept"
-            return "old", said, wrong
+            return "old", said, ""
         if after == before:
             return "old", "", f"{outcome.status}, and the old document stayed"
         document = json.loads(after)
         omissions = [omission["section"] for omission in document["source"]["omissions"]]
-        unnamed = sorted(
-            {
-                where
-                for where in differences(self.right[self.state], without_times(document))
-                if not is_named(where, omissions)
-            }
-        )
-        ending = "right with gaps" if omissions else "right"
-        if unnamed:
-            return ending, ", ".join(omissions), f"differs without a word: {', '.join(unnamed)}"
-        return ending, ", ".join(sorted(set(omissions))), wrong
+        found = differences(self.right[self.state], without_times(document))
+        unnamed = sorted({where for where in found if not is_named(where, omissions)})
+        wrong = f"differs without a word: {', '.join(unnamed)}" if unnamed else ""
+        return "right with gaps" if omissions else "right", ", ".join(sorted(set(omissions))), wrong
 
-    def _heal(self, ending: str) -> str:
-        if ending == "right":
-            return ""
+    def _heal(self, case: Case) -> str:
+        """Refresh once more and say what is wrong with what comes of it; of a shop that moved it is the measure."""
         outcome = self.rig.refresh(DOMAIN, method="paged")[DOMAIN]
         if outcome.error is not None:
             return f"the next refresh did not heal it: {outcome.error.public_text}"
         document = self.rig.document(DOMAIN)
+        if case.situation == "moving":
+            self.right[self.state] = without_times(document)
         if document["source"]["omissions"] or list(differences(self.right[self.state], without_times(document))):
             return "the next refresh did not give the right document"
         install = self.rig.program.installs.require(DOMAIN)
@@ -392,16 +232,6 @@ def open_matrix(home: Path) -> Iterator[Matrix]:
         rig.program = dataclasses.replace(rig.program, refresh=refresh)
         # The rig closes the program's first client.
         yield Matrix(rig)
-
-
-def sample(of: Sequence[Case], count: int) -> list[Case]:
-    """Take `count` cases, the same each time: every fault as often as the others, at calls chosen by a fixed dice."""
-    dice = random.Random(7)
-    by_fault: dict[str, list[Case]] = {}
-    for case in dice.sample(of, len(of)):
-        by_fault.setdefault(case.fault.name, []).append(case)
-    rounds = itertools.zip_longest(*by_fault.values())
-    return [case for taken in rounds for case in taken if case is not None][:count]
 
 
 def report(results: Sequence[Result]) -> str:

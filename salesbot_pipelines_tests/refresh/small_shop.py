@@ -6,7 +6,7 @@ says that there are more. So every drain of the reading runs, in a refresh of so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from salesbot_pipelines.sandbox.build_parts import media_image, metafield
 from salesbot_pipelines.sandbox.build_products import NewVariant, add_product
 from salesbot_pipelines.sandbox.build_shop import add_location, add_policy, open_shop
 from salesbot_pipelines.sandbox.clock import Clock
+from salesbot_pipelines.sandbox.faults import Faults
 from salesbot_pipelines.sandbox.shop import Shop
 
 DOMAIN = "small.myshopify.com"
@@ -110,3 +111,35 @@ def turn(shop: Shop, state: int) -> None:
             shop.update_discount(discount["id"], title=f"Discount {discount['id'][-3:]} {state}")
         for location in shop.all("locations"):
             location["name"] = f"{location['name'][:6]} {state}"
+
+
+def move(faults: Faults) -> None:
+    """Let objects go that a read has met and that it has not, and others come once the listing is read.
+
+    Then nothing that was read is what Shopify counts. As many come as go, so that the shop stays small.
+    """
+    makes: dict[str, tuple[str, Callable[[Shop], Any]]] = {
+        "product": ("products", lambda shop: shop.create_product("Came")),
+        "collection": ("collections", lambda shop: add_collection(shop, "Came")),
+        "discount": ("discounts", lambda shop: add_discount(shop, "CodeFreeShipping", "Came")),
+    }
+    for name, (table, make) in makes.items():
+        faults.add("change", operation=table.title(), nth=2, change=_let_go(table, f"delete_{name}"))
+        faults.add("change", operation=f"{table.title()}Count", nth=1, change=_let_come(make))
+
+
+def _let_go(table: str, delete: str) -> Callable[[Shop], None]:
+    def change(shop: Shop) -> None:
+        first, _, third, *_ = shop.all(table)
+        for node in (first, third):
+            getattr(shop, delete)(node["id"])
+
+    return change
+
+
+def _let_come(make: Callable[[Shop], Any]) -> Callable[[Shop], None]:
+    def change(shop: Shop) -> None:
+        make(shop)
+        make(shop)
+
+    return change

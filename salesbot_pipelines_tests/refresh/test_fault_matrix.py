@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from salesbot_pipelines_tests.refresh.fault_matrix import (
+from salesbot_pipelines_tests.refresh.fault_cases import (
     BULK_CALLS,
     BULK_FAULTS,
     CALLS,
     FAULTS,
+    MOVING_CALLS,
     cases,
-    open_matrix,
-    report,
     sample,
 )
-from salesbot_pipelines_tests.refresh.small_shop import DOMAIN
+from salesbot_pipelines_tests.refresh.fault_matrix import open_matrix, report
+from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, move
 
-CASES = sample(cases(), len(FAULTS) * 3 // 2 + len(BULK_FAULTS))
+STILL = [case for case in cases() if case.situation != "moving"]
+MOVING = sample([case for case in cases() if case.situation == "moving"], 12)
+CASES = sample(STILL, len(FAULTS) * 3 // 2 + len(BULK_FAULTS))
 HOLES = 12
 
 
@@ -54,12 +56,33 @@ def test_a_fault_at_a_call(matrix, case):
     result = matrix.run(case)
     matrix.results.append(result)
     assert result.wrong == "", result.said
-    if case.method == "bulk" and case.fault.action.startswith("bulk_"):
+    if case.situation == "bulk" and case.fault.action.startswith("bulk_"):
         assert result.ending == "right", "pages are read instead"
     elif case.times == 1 and not case.fault.stays:
         assert result.ending == "right", "what passes by itself costs nothing but time"
     elif case.fault.action in ("unauthorized", "freeze", "status", "wrong_version", "redirect"):
         assert result.ending == "old"
+
+
+@pytest.fixture(scope="module")
+def moving_matrix(tmp_path_factory):
+    with open_matrix(tmp_path_factory.mktemp("moving") / "home") as opened:
+        yield opened
+
+
+def test_the_calls_of_a_read_that_is_overtaken(moving_matrix):
+    calls = moving_matrix.rig.server.sandbox.calls
+    calls.clear()
+    move(moving_matrix.rig.server.sandbox.faults)
+    moving_matrix.rig.publish(DOMAIN, method="paged")
+    counted = Counter(call.operation for call in calls.of(DOMAIN))
+    assert {operation: counted[operation] for operation in MOVING_CALLS} == MOVING_CALLS
+
+
+@pytest.mark.parametrize("case", MOVING, ids=lambda case: case.name)
+def test_a_fault_at_a_call_while_the_shop_moves(moving_matrix, case):
+    result = moving_matrix.run(case)
+    assert result.wrong == "", result.said
 
 
 @pytest.mark.parametrize("nth", range(HOLES))

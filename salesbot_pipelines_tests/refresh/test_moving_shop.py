@@ -18,7 +18,7 @@ from salesbot_pipelines.sandbox.build_collections import add_collection
 from salesbot_pipelines.sandbox.build_discounts import add_discount
 from salesbot_pipelines.sandbox.world import World
 from salesbot_pipelines_tests.refresh.comparing import without_times
-from salesbot_pipelines_tests.refresh.fault_matrix import CALLS
+from salesbot_pipelines_tests.refresh.fault_cases import CALLS
 from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, short_pages, small_shop
 from salesbot_pipelines_tests.rig import TurnedClock, open_rig
 

@@ -21,7 +21,7 @@ from salesbot_pipelines.sandbox.world import World
 from salesbot_pipelines.settings import load_settings
 from salesbot_pipelines.spaces.s3 import SpacesStore, make_client
 from salesbot_pipelines.state.installs import Credential
-from salesbot_pipelines_tests.refresh.fault_matrix import FAULTS
+from salesbot_pipelines_tests.refresh.fault_cases import FAULTS
 from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, small_shop, turn
 from salesbot_pipelines_tests.rig import TurnedClock, open_rig
 from salesbot_pipelines_tests.spaces.stub_s3 import Answer, StubServer
