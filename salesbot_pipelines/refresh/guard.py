@@ -13,6 +13,8 @@ from salesbot_pipelines.state.work import Lease, ShopWork
 LEASE_SECONDS = 120
 """How long a killed refresh keeps its shop from the next one. Work renews it at every third."""
 
+_STOPS_WITHIN_SECONDS = 2.0
+
 
 class LeaseGuard:
     """Keeps one lease of `seconds` alive. `keep` is called often and asks the database seldom."""
@@ -66,8 +68,11 @@ class LeaseGuard:
         return progress
 
     def keeping_clock(self) -> Clock:
-        """Give a clock whose waits keep the lease: a call may be repeated for longer than a lease lasts."""
-        return _KeepingClock(self, self._clock, self._seconds / 4)
+        """Give a clock whose waits keep the lease: a call may be repeated for longer than a lease lasts.
+
+        They also end soon after the run was asked to stop.
+        """
+        return _KeepingClock(self, self._clock, min(self._seconds / 4, _STOPS_WITHIN_SECONDS))
 
 
 class _KeepingClock:

@@ -22,9 +22,9 @@ from salesbot_pipelines_tests.refresh.fault_matrix import open_matrix, report
 from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, move
 
 STILL = [case for case in cases() if case.situation != "moving"]
-MOVING = sample([case for case in cases() if case.situation == "moving"], 12)
-CASES = sample(STILL, len(FAULTS) * 3 // 2 + len(BULK_FAULTS))
-HOLES = 12
+MOVING = sample([case for case in cases() if case.situation == "moving"], 9)
+CASES = sample(STILL, len(FAULTS) + len(BULK_FAULTS))
+HOLES = 10
 
 
 @pytest.fixture(scope="module")
