@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
@@ -25,6 +26,7 @@ from salesbot_pipelines.settings import Settings
 from salesbot_pipelines.shopify.clock import Clock
 from salesbot_pipelines.state.control import ControlEvents
 from salesbot_pipelines.state.engine import check_schema, open_engine
+from salesbot_pipelines.state.files import require_room
 from salesbot_pipelines.state.inbox import Inbox, WebhookEvent
 from salesbot_pipelines.state.sessions import OAuthStates, Sessions
 
@@ -90,7 +92,12 @@ class Door:
         return drained
 
     def prove_writable(self) -> None:
-        """Write a row and take it out again, as a login does. Raises `StateError` when that fails."""
+        """Write a row and take it out again, as a login does, and see that there is room for more.
+
+        Raises `StateError` when that fails.
+        """
+        if self.engine.dialect.name == "sqlite" and self.engine.url.database:
+            require_room(Path(self.engine.url.database).parent)
         browser = new_token()
         state = self.states.begin(_READINESS_SHOP, browser, lifetime_seconds=_READINESS_SECONDS)
         self.states.consume(state, shop=_READINESS_SHOP, browser=browser)

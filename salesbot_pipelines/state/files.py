@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from salesbot_pipelines.errors import StateError, StateUnavailable
+
+LEAST_ROOM = 256 * 1024
+"""Bytes. SQLite writes small changes into room it already has, so that they succeed when nothing else does."""
 
 
 def private_folder(path: Path) -> None:
@@ -55,6 +59,13 @@ def require_private(path: Path) -> None:
             f"{path} may be read by others (mode {mode:04o})",
             advice=f"if nobody else has read it: chmod 600 {path}",
         )
+
+
+def require_room(folder: Path, least: int = LEAST_ROOM) -> None:
+    """Raise `StateUnavailable` when less than `least` bytes are free where `folder` lies."""
+    free = shutil.disk_usage(folder).free
+    if free < least:
+        raise StateUnavailable(f"{free} bytes are free where the database lies")
 
 
 def _tighten(path: Path, mode: int) -> None:
