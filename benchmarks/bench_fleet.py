@@ -26,7 +26,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.fleet_rig import RunningDagster, connected, dagster, environment, sandbox, until
+from fleet_rig import RunningDagster, connected, dagster, environment, sandbox, until
+
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.program import Program, open_program
 from salesbot_pipelines.settings import load_settings

@@ -1,13 +1,12 @@
 """Many shops in one run: several at once, each in its own failure box.
 
-A shop that fails, hangs on its bucket or is held by another run holds up nobody; the outcomes come in the
+A shop that fails, waits for its bucket, hangs or is held by another run holds up nobody; the outcomes come in the
 order in which the shops end.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 
 from salesbot_pipelines.errors import SalesbotError
 from salesbot_pipelines.refresh.outcome import Outcome, Status
+from salesbot_pipelines.refresh.slots import BEGUN_PER_SLOT, SILENT_SECONDS, Slot, Slots
 from salesbot_pipelines.shopify.snapshot import Method
 
 _log = logging.getLogger(__name__)
@@ -48,24 +48,30 @@ class Batch:
 
 def run_batch(
     batch: Batch,
-    refresh: Callable[[str, Callable[[str, int, int | None], None], threading.Event], Outcome],
+    refresh: Callable[[str, Callable[[str, int, int | None], None], Slot], Outcome],
     *,
     at_once: int,
     progress: ShopProgress | None = None,
     report_seconds: float = 5.0,
+    silent_seconds: float = SILENT_SECONDS,
 ) -> Iterator[Outcome]:
     """Refresh every shop of the batch, `at_once` at a time; one outcome a shop, its error inside.
 
-    `progress` is called at most every `report_seconds` for a shop. When the caller stops taking outcomes, shops
-    that have not begun do not begin, and running ones end at their next step without publishing.
+    Shops that wait, or have given no sign for `silent_seconds`, are not counted in `at_once`. `progress` is called
+    at most every `report_seconds` for a shop. When the caller stops taking outcomes, shops that have not begun do
+    not begin, and running ones end at their next step without publishing.
     """
-    stop = threading.Event()
+    slots = Slots(at_once, silent_seconds=silent_seconds)
 
     def one(shop: str) -> Outcome:
-        if stop.is_set():
+        with slots.slot() as slot:
+            return in_slot(shop, slot)
+
+    def in_slot(shop: str, slot: Slot) -> Outcome:
+        if slot.is_set():
             return Outcome(shop=shop, status=Status.SKIPPED, trigger=batch.trigger)
         try:
-            return refresh(shop, _seldom(shop, progress, report_seconds), stop)
+            return refresh(shop, _seldom(shop, slot, progress, report_seconds), slot)
         except SalesbotError as error:
             return Outcome(shop=shop, status=Status.FAILED, trigger=batch.trigger, error=error)
         except Exception as bug:  # noqa: BLE001
@@ -74,21 +80,25 @@ def run_batch(
             named = UnexpectedError(f"{shop}: unexpected {type(bug).__name__}")
             return Outcome(shop=shop, status=Status.FAILED, trigger=batch.trigger, error=named)
 
-    pool = ThreadPoolExecutor(max_workers=max(1, min(at_once, len(batch.shops))), thread_name_prefix="refresh")
+    begun = max(1, min(slots.count * BEGUN_PER_SLOT, len(batch.shops)))
+    pool = ThreadPoolExecutor(max_workers=begun, thread_name_prefix="refresh")
     try:
         futures: list[Future[Outcome]] = [pool.submit(one, shop) for shop in batch.shops]
         for future in as_completed(futures):
             yield future.result()
     finally:
-        stop.set()
+        slots.stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _seldom(shop: str, progress: ShopProgress | None, seconds: float) -> Callable[[str, int, int | None], None]:
+def _seldom(
+    shop: str, slot: Slot, progress: ShopProgress | None, seconds: float
+) -> Callable[[str, int, int | None], None]:
     last = time.monotonic()
 
     def report(stage: str, done: int, total: int | None) -> None:
         nonlocal last
+        slot.sign()
         if progress is not None and time.monotonic() - last >= seconds:
             last = time.monotonic()
             progress(shop, stage, done, total)

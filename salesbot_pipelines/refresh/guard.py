@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from salesbot_pipelines.errors import LeaseLost
 from salesbot_pipelines.shopify.clock import Clock
@@ -14,6 +14,18 @@ LEASE_SECONDS = 120
 """How long a killed refresh keeps its shop from the next one. Work renews it at every third."""
 
 _STOPS_WITHIN_SECONDS = 2.0
+
+
+class Stop(Protocol):
+    """How a refresh hears that it should stop; a `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Was it asked to stop?"""
+        ...
+
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds; say whether it was asked to stop."""
+        ...
 
 
 class LeaseGuard:
@@ -26,7 +38,7 @@ class LeaseGuard:
         clock: Clock,
         *,
         seconds: float = LEASE_SECONDS,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self._work = work
         self._clock = clock

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 from sqlalchemy import Engine
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from salesbot_pipelines.refresh.batch import Batch, ShopProgress, run_batch
 from salesbot_pipelines.refresh.fleet import ShopRow, fleet_rows
 from salesbot_pipelines.refresh.outcome import Outcome
+from salesbot_pipelines.refresh.slots import BEGUN_PER_SLOT
 from salesbot_pipelines.refresh.use_case import Refresh
 from salesbot_pipelines.settings import Settings
 from salesbot_pipelines.shopify.clock import Clock, SystemClock
@@ -52,7 +53,9 @@ class Program:
         """Refresh the batch's shops, several at once; one outcome a shop as each ends."""
         return run_batch(
             batch,
-            lambda shop, report, stop: self.refresh.run(shop, batch, report, stop),
+            lambda shop, report, slot: replace(self.refresh, clock=slot.clock(self.clock)).run(
+                shop, batch, report, slot
+            ),
             at_once=self.settings.concurrent_shops,
             progress=progress,
             report_seconds=report_seconds,
@@ -123,7 +126,8 @@ def open_program(
 
 def http_client(settings: Settings) -> httpx.Client:
     """Build the one HTTP client: no redirects, no proxy from the environment, explicit time-outs."""
-    shops = max(4, settings.concurrent_shops * 2)
+    # One that hangs keeps its connection: there is one for each shop that may have begun, and some to spare.
+    shops = settings.concurrent_shops * (BEGUN_PER_SLOT + 1)
     return httpx.Client(
         follow_redirects=False,
         trust_env=False,

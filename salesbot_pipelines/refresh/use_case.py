@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from salesbot_pipelines.errors import (
 )
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.fleet import read_manifest
-from salesbot_pipelines.refresh.guard import LEASE_SECONDS, LeaseGuard
+from salesbot_pipelines.refresh.guard import LEASE_SECONDS, LeaseGuard, Stop
 from salesbot_pipelines.refresh.manifest import parse_time
 from salesbot_pipelines.refresh.one import OneRefresh
 from salesbot_pipelines.refresh.outcome import Outcome, Status
@@ -65,7 +64,7 @@ class Refresh:
     version: str
     lease_seconds: float = LEASE_SECONDS
 
-    def run(self, shop: str, batch: Batch, progress: Progress, stop: threading.Event) -> Outcome:
+    def run(self, shop: str, batch: Batch, progress: Progress, stop: Stop) -> Outcome:
         """Refresh the shop and say what came of it.
 
         Raises the `SalesbotError` that ended it, after keeping its text and the back-off in the state.
@@ -110,7 +109,7 @@ class Refresh:
                 self.work.failed(guard.lease, f"unexpected {type(bug).__name__}", retryable=True)
             raise
 
-    def _lease(self, shop: str, batch: Batch, stop: threading.Event) -> Lease | None:
+    def _lease(self, shop: str, batch: Batch, stop: Stop) -> Lease | None:
         """Take the shop; None when the batch's refresh of it has been done already.
 
         A fleet-wide run waits for a run that an event began: the two would meet every day. A person, or an event,
