@@ -126,7 +126,7 @@ def load(kind: str, port: int, **options: float | str) -> dict:
     command = [sys.executable, str(LOAD), "--kind", kind, "--port", str(port)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300).stdout)
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ import hmac
 import json
 import os
 import time
+from collections import deque
 
 import uvloop
 
@@ -122,15 +123,16 @@ async def open_loop(port: int, requests: Requests, rate: float, seconds: float) 
     loop = asyncio.get_running_loop()
     took: list[float] = []
     wrong = 0
-    idle: list[Connection] = []
-    waiting: list[float] = []
+    # The one that rested longest goes first: none rests so long that the server closes it.
+    idle: deque[Connection] = deque()
+    waiting: deque[float] = deque()
 
     def answered(connection: Connection, status: int) -> None:
         nonlocal wrong
         took.append(loop.time() - connection.sent_at)
         wrong += status != 200
         if waiting:
-            connection.send(requests.next(), waiting.pop(0))
+            connection.send(requests.next(), waiting.popleft())
         elif status:
             idle.append(connection)
 
@@ -141,7 +143,7 @@ async def open_loop(port: int, requests: Requests, rate: float, seconds: float) 
         for number in range(sent, due):
             at = started + number / rate
             if idle:
-                idle.pop().send(requests.next(), at)
+                idle.popleft().send(requests.next(), at)
             else:
                 waiting.append(at)
         sent = due
