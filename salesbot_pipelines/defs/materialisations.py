@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from salesbot_pipelines.refresh.outcome import Outcome, Status
 from salesbot_pipelines.spaces.keys import ShopKeys
 
 _MOST_NAMED = 20
+_LOG_LINES, _LOG_SECONDS = 10, 5.0
 
 
 def _columns(*rows: tuple[str, str, str]) -> dg.TableSchema:
@@ -163,12 +165,18 @@ def _cell(text: str) -> str:
 
 
 class Report:
-    """Logs each shop's end in one line and, at the end of the run, names the bad ones in one `Failure`."""
+    """Logs how far a run is, with a line for each shop, and at its end names the bad shops in one `Failure`.
+
+    Dagster stores each message as an event of its own, at several milliseconds of processor time. So the good shops'
+    lines go together, some at a time, under the batch's progress; a failure is logged at once.
+    """
 
     def __init__(self, log: dg.DagsterLogManager, *, total: int) -> None:
         self._log = log
         self._total = total
         self._done = 0
+        self._lines: list[str] = []
+        self._logged_at = time.monotonic()
         self._failures: dict[str, str] = {}
 
     def progress(self, shop: str, stage: str, done: int, total: int | None) -> None:
@@ -176,18 +184,28 @@ class Report:
         self._log.info(f"[{shop}] {stage}: {done:,}{f' of {total:,}' if total else ''}")
 
     def note(self, outcome: Outcome) -> None:
-        """Log one shop's end."""
+        """Take one shop's end."""
         self._done += 1
-        place = f"{self._done}/{self._total}"
         if outcome.error is not None:
             text = outcome.error.public_text
             # Most texts name their shop; one of the database does not.
             self._failures[outcome.shop] = text if outcome.shop in text else f"{outcome.shop}: {text}"
-            self._log.error(f"[{outcome.shop}] {place} failed: {text}")
-            return
-        counts = ", ".join(f"{value:,} {name}" for name, value in outcome.counts.items())
-        text = f"[{outcome.shop}] {place} {outcome.status.value}: {counts or 'nothing to do'}"
-        self._log.info(f"{text} in {outcome.total_seconds:.1f} s")
+            self._log.error(f"[{outcome.shop}] failed: {text}")
+        else:
+            counts = ", ".join(f"{value:,} {name}" for name, value in outcome.counts.items())
+            text = f"[{outcome.shop}] {outcome.status.value}: {counts or 'nothing to do'}"
+            self._lines.append(f"{text} in {outcome.total_seconds:.1f} s")
+        is_time = time.monotonic() - self._logged_at >= _LOG_SECONDS
+        if is_time or len(self._lines) >= _LOG_LINES or self._done == self._total:
+            self._log_progress()
+
+    def _log_progress(self) -> None:
+        head = f"{self._done} of {self._total} shops done"
+        if self._failures:
+            head += f", {len(self._failures)} failed"
+        self._log.info("\n".join([head, *self._lines]))
+        self._lines.clear()
+        self._logged_at = time.monotonic()
 
     def close(self) -> None:
         """Fail the run when a shop failed, naming each with its reason.

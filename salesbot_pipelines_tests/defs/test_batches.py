@@ -152,6 +152,26 @@ def test_dagster_does_not_repeat_the_op_because_that_would_repeat_every_shop():
     assert f"{name_of(0)}: database is locked" in caught.value.description
 
 
+def test_a_run_says_how_far_it_is_and_names_each_shop_in_few_messages(caplog):
+    caplog.set_level(logging.INFO)
+    report = Report(logging.getLogger("report"), total=50)
+    for number in range(50):
+        bad = number == 17
+        status, error = (Status.FAILED, StateUnavailable("away")) if bad else (Status.UNCHANGED, None)
+        report.note(Outcome(shop=name_of(number), status=status, trigger="schedule", error=error))
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert errors == [f"[{name_of(17)}] failed: {StateUnavailable('away').public_text}"]
+    heads = [message.splitlines()[0] for message in told]
+    # The failure is among the second ten and takes no place among their lines.
+    assert heads == [
+        "10 of 50 shops done",
+        *(f"{done} of 50 shops done, 1 failed" for done in (21, 31, 41, 50)),
+    ]
+    lines = [line for message in told for line in message.splitlines()[1:]]
+    assert lines == [f"[{name_of(number)}] unchanged: nothing to do in 0.0 s" for number in range(50) if number != 17]
+
+
 def test_a_range_that_holds_no_shop_is_a_failure_and_no_quiet_success():
     with pytest.raises(dg.Failure, match="given no shop"):
         Report(logging.getLogger("report"), total=0).close()
