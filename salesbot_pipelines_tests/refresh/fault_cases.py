@@ -108,7 +108,7 @@ MOVING_CALLS = {
     "DiscountIds": 3,
     "DiscountsCount": 2,
     "ProductIds": 5,
-    "ProductsById": 3,
+    "ProductsById": 1,
     "ProductsCount": 2,
     "StillThere": 3,
 }

@@ -71,6 +71,7 @@ def moving_matrix(tmp_path_factory):
 
 
 def test_the_calls_of_a_read_that_is_overtaken(moving_matrix):
+    moving_matrix.renew()
     calls = moving_matrix.rig.server.sandbox.calls
     calls.clear()
     move(moving_matrix.rig.server.sandbox.faults)
