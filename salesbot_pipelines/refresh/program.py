@@ -7,6 +7,7 @@ encryption keys. It opens no connection to Shopify or to the store.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import httpx
 from sqlalchemy import Engine
 
+from salesbot_pipelines.errors import StateError
 from salesbot_pipelines.refresh.batch import Batch, ShopProgress, run_batch
 from salesbot_pipelines.refresh.fleet import ShopRow, fleet_rows
 from salesbot_pipelines.refresh.outcome import Outcome
@@ -25,9 +27,12 @@ from salesbot_pipelines.spaces.open import open_store
 from salesbot_pipelines.spaces.store import ObjectStore
 from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import check_schema, open_engine
+from salesbot_pipelines.state.failing import failing
 from salesbot_pipelines.state.installs import Installs
 from salesbot_pipelines.state.reserving import reserve
 from salesbot_pipelines.state.work import Due, ShopWork
+
+_log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -50,9 +55,12 @@ class Program:
     def refresh_batch(
         self, batch: Batch, *, progress: ShopProgress | None = None, report_seconds: float = 5.0
     ) -> Iterator[Outcome]:
-        """Refresh the batch's shops, several at once; one outcome a shop as each ends."""
+        """Refresh the batch's shops, several at once; one outcome a shop as each ends.
+
+        Those that failed last time come last: their server may hang, and then the others are done by then.
+        """
         return run_batch(
-            batch,
+            replace(batch, shops=self._failing_last(batch.shops)),
             lambda shop, report, slot: replace(self.refresh, clock=slot.clock(self.clock)).run(
                 shop, batch, report, slot
             ),
@@ -60,6 +68,16 @@ class Program:
             progress=progress,
             report_seconds=report_seconds,
         )
+
+    def _failing_last(self, shops: tuple[str, ...]) -> tuple[str, ...]:
+        if len(shops) <= self.settings.concurrent_shops:
+            return shops
+        try:
+            failed = failing(self.engine, shops)
+        except StateError as error:
+            _log.warning("the shops are taken in the given order: %s", error.public_text)
+            return shops
+        return tuple(sorted(shops, key=failed.__contains__))
 
     def reserve_due(self, *, limit: int, seconds: float) -> list[Due]:
         """Give the shops whose events wait, and keep others from asking for them for some seconds."""

@@ -177,6 +177,18 @@ def test_shops_without_points_hold_up_no_other_through_the_whole_program(tmp_pat
     assert clock.slept > 0
 
 
+def test_shops_that_failed_last_time_are_taken_last(tmp_path, world, clock):
+    with open_rig(tmp_path / "home", world, clock=clock, environ={"SALESBOT_CONCURRENT_SHOPS": "1"}) as rig:
+        for shop in SHOPS:
+            rig.connect(world.add(small_shop(clock, shop)))
+        rig.server.sandbox.faults.add("status", shop=SHOPS[1], status=404, times=None)
+        assert not rig.refresh(SHOPS[1])[SHOPS[1]].ok
+        rig.server.sandbox.faults.clear()
+        order = [SHOPS[0], *SHOPS[2:], SHOPS[1]]
+        assert [outcome.shop for outcome in rig.program.refresh_batch(batch())] == order
+        assert [outcome.shop for outcome in rig.program.refresh_batch(batch())] == list(SHOPS)
+
+
 def test_progress_is_told_for_each_shop_and_seldom():
     told = []
 
