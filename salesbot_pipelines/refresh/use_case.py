@@ -148,8 +148,9 @@ class Refresh:
         status = self.work.status(shop)
         return (
             status is not None
-            and status.last_fetched_at is not None
-            and status.last_fetched_at >= datetime.fromisoformat(not_before)
+            # A refresh of what events named does not stand for the daily one, which finds what no event told.
+            and status.last_full_at is not None
+            and status.last_full_at >= datetime.fromisoformat(not_before)
             and status.wanted <= status.done
         )
 

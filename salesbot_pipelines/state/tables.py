@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration, by which `check_schema` judges without importing Alembic."""
 
 metadata = MetaData(
@@ -132,6 +132,10 @@ shop_work = Table(
     Column("last_published_at", UtcTime),
     Column("last_checked_at", UtcTime),
     Column("revision", String(255)),
+    # What the stored raw objects cover: the inbox up to this row, and so many marks. NULL: nobody knows.
+    Column("events_read", _Number),
+    Column("marks_read", _Number),
+    Column("last_full_at", UtcTime),
     CheckConstraint("done <= wanted", name="done_within_wanted"),
     CheckConstraint("(lease_owner IS NULL) = (lease_until IS NULL)", name="lease_whole"),
 )

@@ -13,38 +13,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, select, update
+from sqlalchemy import ColumnElement, Engine, select
 
 from salesbot_pipelines.errors import LeaseHeld, LeaseLost, NotInstalled
 from salesbot_pipelines.state.clock import Clock, SystemClock, is_live, is_past, read_clock
+from salesbot_pipelines.state.lease import LONGEST_LEASE, Lease
 from salesbot_pipelines.state.marking import mark_wanted
 from salesbot_pipelines.state.retries import LONGEST_WAIT, Jitter, RetryRules, full_jitter
 from salesbot_pipelines.state.tables import installs, shop_work
 from salesbot_pipelines.state.texts import clean
 from salesbot_pipelines.state.transactions import reading, writing
+from salesbot_pipelines.state.work_rows import (
+    GIVEN_BACK,
+    is_ours,
+    lock,
+    lock_ours,
+    newest_event,
+    put,
+    require_connected,
+    require_length,
+)
 from salesbot_pipelines.state.work_status import WorkStatus, read_status
 
-LONGEST_LEASE = timedelta(hours=4)
-"""A lease is given or renewed for this long at most; a longer one could only be a stepped clock's."""
-
-
-@dataclass(frozen=True)
-class Lease:
-    """One run's hold on a shop.
-
-    `wanted` is what was wanted when the lease was given, and so before the fetch. `takeover` is true
-    when a run before this one ended without saying how, or failed after it may have written: what
-    lies in the store may then be half of something, and the upload must not be skipped.
-    """
-
-    shop: str
-    holder: str
-    epoch: int
-    until: datetime
-    wanted: int
-    takeover: bool
+__all__ = ["Due", "Lease", "ShopWork"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +67,10 @@ class ShopWork:
 
     def lease(self, shop: str, holder: str, seconds: float, *, trigger: str = "") -> Lease:
         """Take the shop for `seconds`. Raises `LeaseHeld` with the holder and the end, `NotInstalled`."""
-        _require_length(seconds)
+        require_length(seconds)
         with writing(self._engine) as connection:
-            row = _lock(connection, shop)
-            _require_connected(connection, shop)
+            row = lock(connection, shop)
+            require_connected(connection, shop)
             now = read_clock(connection, self._clock)
             if is_live(row.lease_until, now, LONGEST_LEASE):
                 raise LeaseHeld(
@@ -94,8 +86,12 @@ class ShopWork:
                 wanted=row.wanted,
                 # It stays so until something has been published whole, however many runs that takes.
                 takeover=row.unclean or row.lease_owner is not None,
+                newest_event=newest_event(connection, shop),
+                events_read=row.events_read,
+                marks_read=row.marks_read,
+                last_full_at=row.last_full_at,
             )
-            _set(
+            put(
                 connection,
                 shop,
                 lease_owner=lease.holder,
@@ -112,38 +108,42 @@ class ShopWork:
 
         Do it before publishing too, so that no other run can come in between. Raises `LeaseLost`.
         """
-        _require_length(seconds)
+        require_length(seconds)
         with writing(self._engine) as connection:
-            if _lock_ours(connection, lease) is None:
+            if lock_ours(connection, lease) is None:
                 raise _lost(lease)
             until = read_clock(connection, self._clock) + timedelta(seconds=seconds)
-            _set(connection, lease.shop, lease_until=until)
+            put(connection, lease.shop, lease_until=until)
         return replace(lease, until=until)
 
     def check(self, lease: Lease) -> None:
         """Raise `LeaseLost` unless the lease is still ours and has not run out."""
         with reading(self._engine) as connection:
-            row = connection.execute(select(shop_work).where(_is_ours(lease))).first()
+            row = connection.execute(select(shop_work).where(is_ours(lease))).first()
             now = read_clock(connection, self._clock)
         if row is None or not is_live(row.lease_until, now, LONGEST_LEASE):
             raise _lost(lease)
 
-    def publish_done(self, lease: Lease, *, fetched_at: datetime, revision: str, changed: bool = True) -> None:
+    def publish_done(
+        self, lease: Lease, *, fetched_at: datetime, revision: str, changed: bool = True, full: bool = True
+    ) -> None:
         """Note that what was wanted when the lease was given is published, and give the lease back.
 
         `fetched_at` is the start of the fetch; `changed` is false when the document was the same and
-        nothing was uploaded. Raises `LeaseLost` and notes nothing: the run that took over publishes.
+        nothing was uploaded: then the stored raw objects are still the older ones, and so is what they
+        cover. `full` says that everything was read, and not only what events named. Raises `LeaseLost`
+        and notes nothing: the run that took over publishes.
         """
         with writing(self._engine) as connection:
-            row = _lock_ours(connection, lease)
+            row = lock_ours(connection, lease)
             if row is None:
                 raise _lost(lease)
             now = read_clock(connection, self._clock)
             done = max(row.done, lease.wanted)
-            _set(
+            put(
                 connection,
                 lease.shop,
-                **_GIVEN_BACK,
+                **GIVEN_BACK,
                 done=done,
                 # What is left came after the lease began; that is the earliest it can be.
                 wanted_since=max(row.wanted_since, row.leased_at) if row.wanted > done else None,
@@ -156,6 +156,9 @@ class ShopWork:
                 last_published_at=now if changed else row.last_published_at,
                 last_checked_at=now,
                 revision=revision,
+                events_read=lease.newest_event if changed else row.events_read,
+                marks_read=lease.wanted if changed else row.marks_read,
+                last_full_at=max(fetched_at, row.last_full_at or fetched_at) if full else row.last_full_at,
             )
 
     def republished(self, lease: Lease, *, revision: str) -> None:
@@ -164,10 +167,10 @@ class ShopWork:
         Nothing that was wanted is done by it. Raises `LeaseLost`.
         """
         with writing(self._engine) as connection:
-            if _lock_ours(connection, lease) is None:
+            if lock_ours(connection, lease) is None:
                 raise _lost(lease)
             now = read_clock(connection, self._clock)
-            _set(connection, lease.shop, **_GIVEN_BACK, unclean=False, last_published_at=now, revision=revision)
+            put(connection, lease.shop, **GIVEN_BACK, unclean=False, last_published_at=now, revision=revision)
 
     def failed(self, lease: Lease, error_text: str, *, retryable: bool, nothing_written: bool = False) -> bool:
         """Note a failure, say when to try again, and give the lease back; False when it was lost already.
@@ -177,16 +180,16 @@ class ShopWork:
         the run had not begun to publish, so that the next one may skip an upload of the same.
         """
         with writing(self._engine) as connection:
-            row = _lock_ours(connection, lease)
+            row = lock_ours(connection, lease)
             if row is None:
                 return False
             now = read_clock(connection, self._clock)
             if row.wanted <= row.done:
                 mark_wanted(connection, {lease.shop: 1}, now)
-            _set(
+            put(
                 connection,
                 lease.shop,
-                **_GIVEN_BACK,
+                **GIVEN_BACK,
                 unclean=row.unclean or not nothing_written,
                 attempts=row.attempts + 1,
                 next_try_at=now + self._rules.wait(row.attempts, retryable=retryable, jitter=self._jitter),
@@ -201,9 +204,9 @@ class ShopWork:
         For a run that found nothing to do, or was told to stop before it began to publish.
         """
         with writing(self._engine) as connection:
-            if _lock_ours(connection, lease) is None:
+            if lock_ours(connection, lease) is None:
                 return False
-            _set(connection, lease.shop, **_GIVEN_BACK)
+            put(connection, lease.shop, **GIVEN_BACK)
         return True
 
     def due(self, limit: int, *, event_wait_seconds: float = 0.0) -> list[Due]:
@@ -233,15 +236,15 @@ class ShopWork:
     def want(self, shop: str) -> None:
         """Mark the shop as wanted, as an event would. Raises `NotInstalled`."""
         with writing(self._engine) as connection:
-            _lock(connection, shop)
-            _require_connected(connection, shop)
+            lock(connection, shop)
+            require_connected(connection, shop)
             mark_wanted(connection, {shop: 1}, read_clock(connection, self._clock))
 
     def replay(self, shop: str) -> None:
         """Give a parked or waiting shop its chance now; for a person. Raises `NotInstalled`."""
         with writing(self._engine) as connection:
-            _lock(connection, shop)
-            _set(connection, shop, parked=False, attempts=0, next_try_at=None)
+            lock(connection, shop)
+            put(connection, shop, parked=False, attempts=0, next_try_at=None)
 
     def status(self, shop: str) -> WorkStatus:
         """Return how the work on one shop stands. Raises `NotInstalled`."""
@@ -264,43 +267,6 @@ class ShopWork:
                 .order_by(installs.c.seq)
             ).all()  # fmt: skip
         return [read_status(row, now, LONGEST_LEASE) for row in rows]
-
-
-_GIVEN_BACK: dict[str, Any] = {"lease_owner": None, "lease_until": None}
-
-
-def _require_length(seconds: float) -> None:
-    if not 0 < seconds <= LONGEST_LEASE.total_seconds():
-        raise ValueError(f"a lease is given for up to {LONGEST_LEASE.total_seconds():.0f} seconds")
-
-
-def _is_ours(lease: Lease) -> ColumnElement[bool]:
-    return and_(
-        shop_work.c.shop == lease.shop,
-        shop_work.c.lease_epoch == lease.epoch,
-        shop_work.c.lease_owner == lease.holder,
-    )
-
-
-def _lock(connection: Connection, shop: str) -> Row[Any]:
-    row = connection.execute(select(shop_work).where(shop_work.c.shop == shop).with_for_update()).first()
-    if row is None:
-        raise NotInstalled(f"{shop} is not installed")
-    return row
-
-
-def _lock_ours(connection: Connection, lease: Lease) -> Row[Any] | None:
-    return connection.execute(select(shop_work).where(_is_ours(lease)).with_for_update()).first()
-
-
-def _require_connected(connection: Connection, shop: str) -> None:
-    status = connection.execute(select(installs.c.status).where(installs.c.shop == shop)).scalar()
-    if status == "uninstalled":
-        raise NotInstalled(f"{shop} is not installed")
-
-
-def _set(connection: Connection, shop: str, **values: Any) -> None:
-    connection.execute(update(shop_work).where(shop_work.c.shop == shop).values(**values))
 
 
 def _lost(lease: Lease) -> LeaseLost:

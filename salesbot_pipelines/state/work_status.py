@@ -18,7 +18,8 @@ class WorkStatus:
     """One shop's row, and the state that follows from its numbers.
 
     `last_fetched_at` is the start of the fetch of the last refresh that succeeded: the document is as
-    fresh as that. `last_checked_at` is that refresh's end, `last_published_at` the last upload.
+    fresh as that; `last_full_at` is the same of the last one that read everything. `last_checked_at` is
+    the last refresh's end, `last_published_at` the last upload.
     """
 
     shop: str
@@ -37,6 +38,7 @@ class WorkStatus:
     last_error: str | None
     last_trigger: str | None
     last_fetched_at: datetime | None
+    last_full_at: datetime | None
     last_published_at: datetime | None
     last_checked_at: datetime | None
     revision: str | None
@@ -61,6 +63,7 @@ def read_status(row: Row[Any], now: datetime, longest_lease: timedelta) -> WorkS
         last_error=row.last_error,
         last_trigger=row.last_trigger,
         last_fetched_at=row.last_fetched_at,
+        last_full_at=row.last_full_at,
         last_published_at=row.last_published_at,
         last_checked_at=row.last_checked_at,
         revision=row.revision,
