@@ -61,6 +61,18 @@ class Stats:
     largest_cost: float = 0.0
     bytes_received: int = 0
 
+    def since(self, before: Stats) -> Stats:
+        """Return what has come since `before`; the largest cost is that of all calls."""
+        return Stats(
+            calls=self.calls - before.calls,
+            points_requested=self.points_requested - before.points_requested,
+            points_actual=self.points_actual - before.points_actual,
+            throttled=self.throttled - before.throttled,
+            waited_seconds=self.waited_seconds - before.waited_seconds,
+            largest_cost=self.largest_cost,
+            bytes_received=self.bytes_received - before.bytes_received,
+        )
+
 
 def open_http(*, connections: int = 32) -> httpx.Client:
     """Return the HTTP client all shops of a process share: no redirects, no proxy or netrc from the environment."""

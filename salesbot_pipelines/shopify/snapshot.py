@@ -7,7 +7,7 @@ end. Memory does not grow with the catalogue but for eight bytes an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from salesbot_pipelines.catalog.model import Omission
-from salesbot_pipelines.errors import BulkFailed, NeedsReauth, QueryRejected, ShopifyUnavailable, WrongApiVersion
+from salesbot_pipelines.errors import BulkFailed, QueryRejected, ShopifyUnavailable
 from salesbot_pipelines.shopify.bulk import BulkOperations, Patience
 from salesbot_pipelines.shopify.client import AdminClient, Stats
 from salesbot_pipelines.shopify.queries import load
@@ -29,9 +29,10 @@ from salesbot_pipelines.shopify.reading.holes import SectionUnread
 from salesbot_pipelines.shopify.reading.inventory import InventoryReader
 from salesbot_pipelines.shopify.reading.pages import by_ids
 from salesbot_pipelines.shopify.reading.places import read_locations, read_shop
+from salesbot_pipelines.shopify.reading.preflight import Preflight, read_preflight, scopes_in
 from salesbot_pipelines.shopify.reading.products import ProductReader
+from salesbot_pipelines.shopify.reading.sections import may_read, read_section
 from salesbot_pipelines.shopify.reading.settle import COLLECTIONS, DISCOUNTS, PRODUCTS, settle
-from salesbot_pipelines.shopify.scopes import holds
 
 __all__ = ["ENTITIES", "RawSink", "Snapshot", "granted_scopes", "read_snapshot", "still_there"]
 
@@ -79,13 +80,6 @@ class Snapshot:
     bulk_failure: str | None = None
 
 
-@dataclass(frozen=True)
-class _Preflight:
-    api_version: str
-    scopes: frozenset[str]
-    counts: dict[str, int | None]
-
-
 def read_snapshot(
     client: AdminClient,
     sink: RawSink,
@@ -119,7 +113,7 @@ def read_snapshot(
         )
     fetched_at = client.clock.now()
     before = client.stats
-    preflight = _preflight(client)
+    preflight = read_preflight(client)
     reading = Reading(
         client, sink, tuple(namespaces), progress, scopes=preflight.scopes, totals=dict(preflight.counts)
     )
@@ -147,31 +141,10 @@ def still_there(client: AdminClient, ids: Sequence[str]) -> dict[str, dict[str, 
 
 def granted_scopes(client: AdminClient) -> frozenset[str]:
     """Return the scopes the app holds in this shop now; the cheapest way to learn that a token lives."""
-    return _scopes(client.execute(load("scopes")).data, client.shop)
+    return scopes_in(client.execute(load("scopes")).data, client.shop)
 
 
-def _scopes(data: Mapping[str, Any], shop: str) -> frozenset[str]:
-    installation = data.get("currentAppInstallation")
-    if not isinstance(installation, dict):
-        raise ShopifyUnavailable(f"{shop} did not tell the app's scopes", shop=shop)
-    return frozenset(scope["handle"] for scope in installation["accessScopes"])
-
-
-def _preflight(client: AdminClient) -> _Preflight:
-    answer = client.execute(load("preflight"))
-    if not answer.api_version:
-        raise WrongApiVersion(f"{client.shop} does not tell which API version answered", shop=client.shop)
-    scopes = _scopes(answer.data, client.shop)
-    if not holds(scopes, "read_products"):
-        raise NeedsReauth(f"{client.shop} has not granted read_products", shop=client.shop)
-    counts = {name: exact(answer.data.get(name)) for name in ("products", "variants", "collections")}
-    if holds(scopes, "read_discounts"):
-        more = client.execute(load("preflight_discounts"))
-        counts |= {name: exact(more.data.get(name)) for name in ("discounts", "codes")}
-    return _Preflight(answer.api_version, scopes, counts)
-
-
-def _chosen(method: Method, client: AdminClient, preflight: _Preflight) -> bool:
+def _chosen(method: Method, client: AdminClient, preflight: Preflight) -> bool:
     """Say whether products and stock are asked for by bulk operations."""
     if method != "auto":
         return method == "bulk"
@@ -184,11 +157,11 @@ def _chosen(method: Method, client: AdminClient, preflight: _Preflight) -> bool:
 
 def _read_entities(reading: Reading, by_bulk: bool, patience: Patience | None, scratch: Path | None) -> str | None:
     """Read everything but the shop itself; return why bulk was given up, if it was."""
-    if _may_read(reading, "discounts", "read_discounts"):
+    if may_read(reading, "discounts", "read_discounts"):
         discounts = DiscountReader(reading)
-        _read_section(reading, "discounts", discounts.read, lambda: settle(reading, DISCOUNTS, discounts))
+        read_section(reading, "discounts", discounts.read, lambda: settle(reading, DISCOUNTS, discounts))
     collections = CollectionReader(reading)
-    _read_section(reading, "collections", collections.read, lambda: settle(reading, COLLECTIONS, collections))
+    read_section(reading, "collections", collections.read, lambda: settle(reading, COLLECTIONS, collections))
     failure = None
     if by_bulk:
         try:
@@ -199,17 +172,17 @@ def _read_entities(reading: Reading, by_bulk: bool, patience: Patience | None, s
     if failure is not None or not by_bulk:
         products = ProductReader(reading)
         _read_products(reading, products, products.read)
-        if _may_read(reading, "inventory", "read_inventory"):
-            _read_section(reading, "inventory", InventoryReader(reading).read)
-    if _may_read(reading, "locations", "read_locations"):
-        _read_section(reading, "locations", lambda: read_locations(reading))
+        if may_read(reading, "inventory", "read_inventory"):
+            read_section(reading, "inventory", InventoryReader(reading).read)
+    if may_read(reading, "locations", "read_locations"):
+        read_section(reading, "locations", lambda: read_locations(reading))
     return failure
 
 
 def _read_goods_by_bulk(reading: Reading, patience: Patience | None, scratch: Path | None) -> None:
     """Read products and stock out of bulk results; raise `BulkFailed` when that cannot be had."""
     texts = product_texts(reading.namespaces)
-    with_stock = _may_read(reading, "inventory", "read_inventory")
+    with_stock = may_read(reading, "inventory", "read_inventory")
     if with_stock:
         texts |= inventory_texts()
     with TemporaryDirectory(prefix="salesbot-bulk-", dir=scratch) as name:
@@ -221,37 +194,17 @@ def _read_goods_by_bulk(reading: Reading, patience: Patience | None, scratch: Pa
         reading.by_bulk = True
         if stock is not None:
             inventory = BulkInventory(reading, InventoryReader(reading), folder)
-            _read_section(reading, "inventory", lambda: inventory.read(stock))
+            read_section(reading, "inventory", lambda: inventory.read(stock))
 
 
 def _read_products(reading: Reading, products: ProductReader, read: Callable[[], None]) -> None:
-    if not _read_section(reading, "products", read, lambda: settle(reading, PRODUCTS, products)):
+    if not read_section(reading, "products", read, lambda: settle(reading, PRODUCTS, products)):
         # Without products there is no catalogue to publish, whatever the reason.
         raise ShopifyUnavailable(f"{reading.client.shop} does not list its products", shop=reading.client.shop)
 
 
-def _may_read(reading: Reading, entity: str, scope: str) -> bool:
-    if reading.granted(scope):
-        return True
-    reading.holes.add(entity, "access_denied", f"{scope} is not granted")
-    return False
-
-
-def _read_section(reading: Reading, entity: str, *steps: Callable[[], None]) -> bool:
-    """Read an entity; when its listing is null, take back what was written of it and name it as omitted."""
-    try:
-        for step in steps:
-            step()
-    except SectionUnread as unread:
-        reading.holes.add_problem(entity, unread.problem)
-        reading.sink.restart(entity)
-        return False
-    reading.read.append(entity)
-    return True
-
-
 def _account(
-    reading: Reading, preflight: _Preflight, fetched_at: datetime, before: Stats, failure: str | None
+    reading: Reading, preflight: Preflight, fetched_at: datetime, before: Stats, failure: str | None
 ) -> Snapshot:
     counts_start = dict(preflight.counts)
     counts_end = dict(reading.counts_end)
@@ -271,7 +224,7 @@ def _account(
         counts_start=counts_start,
         counts_end=counts_end,
         counts_read=counts_read,
-        stats=_since(before, reading.client.stats),
+        stats=reading.client.stats.since(before),
         dropped={entity: frozenset(numbers) for entity, numbers in reading.dropped.items() if numbers},
         duplicates={entity: count for entity, count in reading.duplicates.items() if count},
         scopes=preflight.scopes,
@@ -281,15 +234,3 @@ def _account(
 def _within(one: int | None, found: int, other: int | None) -> bool:
     known = [count for count in (one, other) if count is not None]
     return bool(known) and min(known) <= found <= max(known)
-
-
-def _since(before: Stats, now: Stats) -> Stats:
-    return Stats(
-        calls=now.calls - before.calls,
-        points_requested=now.points_requested - before.points_requested,
-        points_actual=now.points_actual - before.points_actual,
-        throttled=now.throttled - before.throttled,
-        waited_seconds=now.waited_seconds - before.waited_seconds,
-        largest_cost=now.largest_cost,
-        bytes_received=now.bytes_received - before.bytes_received,
-    )

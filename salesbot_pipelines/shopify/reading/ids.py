@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from salesbot_pipelines.errors import ShopifyUnavailable
 
@@ -23,8 +23,8 @@ def number_of(gid: object) -> int:
 class Numbers:
     """A set of numbers, kept sorted in an array; made for numbers that come in rising order, as pages by id do."""
 
-    def __init__(self) -> None:
-        self._sorted = array("q")
+    def __init__(self, rising: Iterable[int] = ()) -> None:
+        self._sorted = array("q", rising)
 
     def __len__(self) -> int:
         return len(self._sorted)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from salesbot_pipelines.errors import SnapshotUnstable
+from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.queries import load
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.context import Reading
@@ -61,7 +62,7 @@ def settle(reading: Reading, listing: Listing, reader: Reader) -> None:
     entity = listing.entity
     before: int | None = None
     for attempt in range(_ROUNDS):
-        counted = reading.counts_end[entity] = _count(reading, listing)
+        counted = reading.counts_end[entity] = count(reading.client, listing, reading.seen[entity])
         found = reading.found(entity)
         if counted is None or counted == found:
             return
@@ -105,14 +106,16 @@ def _gone(reading: Reading, listing: Listing, numbers: Sequence[int]) -> set[int
     return gone
 
 
-def _count(reading: Reading, listing: Listing) -> int | None:
-    """Return the exact count, added up over windows where Shopify does not count so far at once."""
+def count(client: AdminClient, listing: Listing, numbers: Numbers) -> int | None:
+    """Return Shopify's exact count, added up over windows where it does not count so far at once.
+
+    `numbers` are those of the objects that are known, by which the windows are cut.
+    """
     query = load(listing.count_query)
-    client = reading.client
     whole = exact(client.execute(query, {"query": None}).data.get("found"))
     if whole is not None:
         return whole
-    edges = reading.seen[listing.entity].every(WINDOW)
+    edges = numbers.every(WINDOW)
     if not edges:
         return None
     total = 0
