@@ -36,12 +36,21 @@ NOTED_TOPICS = frozenset({"bulk_operations/finish"})
 
 _TOPICS = ORDINARY_TOPICS | CONTROL_TOPICS | NOTED_TOPICS
 _LONGEST_ID = 255
+_LARGEST_NUMBER = 10**18
+_KINDS = {
+    "products": "Product",
+    "variants": "ProductVariant",
+    "collections": "Collection",
+    "inventory_items": "InventoryItem",
+}
 
 
 class _Body(msgspec.Struct):
     """What is looked at in a body. Decoding it checks that all of it is a JSON object."""
 
     admin_graphql_api_id: object = None
+    id: object = None
+    inventory_item_id: object = None
     myshopify_domain: object = None
     shop_domain: object = None
 
@@ -85,7 +94,7 @@ class WebhookRoute:
             body_sha256=hashlib.sha256(body).hexdigest(),
             event_id=event_id_of(claims),
             triggered_at=parse_moment(claims.triggered_at, now=self._door.program.clock.now()),
-            resource_id=_gid(fields.admin_graphql_api_id),
+            resource_id=_resource(claims.topic, fields),
         )
         if claims.topic in CONTROL_TOPICS:
             return await self._keep_request(event, body)
@@ -113,6 +122,32 @@ def _read(body: bytes) -> _Body:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RequestRefused("the body is not a JSON object", status=400) from None
+
+
+def resource_of(topic: str, body: bytes) -> str | None:
+    """Return the gid of what a body is about; raises `RequestRefused` when it is not a JSON object."""
+    return _resource(topic, _read(body))
+
+
+def _resource(topic: str, fields: _Body) -> str | None:
+    """Give the gid that the body tells, or the one that follows from a number: what was deleted has only that.
+
+    https://shopify.dev/docs/api/webhooks?reference=toml#list-of-topics-products/delete
+    """
+    told = _gid(fields.admin_graphql_api_id)
+    if told is not None:
+        return told
+    subject = topic.partition("/")[0]
+    if subject == "inventory_levels":
+        return _numbered("InventoryItem", fields.inventory_item_id)
+    kind = _KINDS.get(subject)
+    return None if kind is None else _numbered(kind, fields.id)
+
+
+def _numbered(kind: str, number: object) -> str | None:
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _LARGEST_NUMBER:
+        return f"gid://shopify/{kind}/{number}"
+    return None
 
 
 def _gid(value: object) -> str | None:

@@ -64,6 +64,10 @@ class Reading:
     fetched_at: datetime
     method: Literal["paged", "bulk"]
     omissions: tuple[Omission, ...]
+    namespaces: tuple[str, ...] | None = None
+    """Those of the metafields; None where nobody knows any more."""
+    read_by: str | None = None
+    """The version of this program that read it; None where nobody knows any more."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Literal
 
 from salesbot_pipelines.errors import SalesbotError
 from salesbot_pipelines.refresh.outcome import Outcome, Status
@@ -18,6 +19,8 @@ from salesbot_pipelines.refresh.slots import BEGUN_PER_SLOT, SILENT_SECONDS, Slo
 from salesbot_pipelines.shopify.snapshot import Method
 
 _log = logging.getLogger(__name__)
+
+ReadMethod = Method | Literal["incremental"]
 
 ShopProgress = Callable[[str, str, int, int | None], None]
 """Called with shop, stage, how many are done, and of how many if that is known."""
@@ -40,8 +43,9 @@ class Batch:
     """Normalise again from the stored raw objects; Shopify is not called."""
     not_before: str | None = None
     """ISO time: a shop whose last good refresh began after it is done already (a run that starts again)."""
-    method: Method = "auto"
-    """How products and stock are read; `auto` lets the measured cost decide between pages and bulk operations."""
+    method: ReadMethod = "auto"
+    """How the shop is read. `auto` lets the measured cost decide between pages and bulk operations, and reads only
+    what changed where an event asked for it; `incremental` does that whenever it can be had."""
     full: bool = False
     """Publish even when nothing changed."""
 

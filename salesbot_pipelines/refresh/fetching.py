@@ -10,7 +10,7 @@ from pathlib import Path
 from salesbot_pipelines.refresh.assembly import Reading
 from salesbot_pipelines.refresh.outcome import Calls
 from salesbot_pipelines.refresh.rawfiles import RawFile, RawFiles
-from salesbot_pipelines.shopify.client import AdminClient
+from salesbot_pipelines.shopify.client import AdminClient, Stats
 from salesbot_pipelines.shopify.snapshot import ENTITIES, Method, Snapshot, read_snapshot
 
 _log = logging.getLogger(__name__)
@@ -34,13 +34,15 @@ def fetch(
     folder: Path,
     *,
     namespaces: Sequence[str],
+    version: str,
     method: Method,
     progress: Callable[[str, int, int | None], None],
 ) -> Fetched:
     """Read the shop's whole catalogue into raw objects.
 
     A large shop is read by bulk operations unless they are refused or not whole; both ways give the same objects.
-    Objects that vanished while the shop was read are marked in the file, so that it stands for itself.
+    Objects that vanished while the shop was read are marked in the file, so that it stands for itself. `version` is
+    this program's.
     """
     files = RawFiles(folder)
     try:
@@ -56,7 +58,6 @@ def fetch(
         files.close()
     if snapshot.bulk_failure:
         _log.warning("[%s] read page by page, bulk was given up: %s", client.shop, snapshot.bulk_failure)
-    stats = snapshot.stats
     return Fetched(
         raw=raw,
         snapshot=snapshot,
@@ -65,12 +66,19 @@ def fetch(
             fetched_at=snapshot.fetched_at,
             method="bulk" if snapshot.method == "bulk" else "paged",
             omissions=tuple(snapshot.omissions),
+            namespaces=tuple(namespaces),
+            read_by=version,
         ),
-        calls=Calls(
-            calls=stats.calls,
-            points=stats.points_actual,
-            throttled=stats.throttled,
-            waited_seconds=stats.waited_seconds,
-        ),
+        calls=calls_of(client.stats),
         client=client,
+    )
+
+
+def calls_of(stats: Stats) -> Calls:
+    """Say what a client's calls have cost so far."""
+    return Calls(
+        calls=stats.calls,
+        points=stats.points_actual,
+        throttled=stats.throttled,
+        waited_seconds=stats.waited_seconds,
     )

@@ -46,6 +46,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: str
     sha256: str
     source: Source
+    namespaces: list[str] | None = None
+    """The namespaces of the metafields that were asked for; None in a manifest of a version that did not say."""
+    read_by: str | None = None
+    """The version of this program that read the raw objects; normalising them again is no reading."""
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

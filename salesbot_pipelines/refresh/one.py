@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salesbot_pipelines.catalog.changes import Change, Changes, changes
 from salesbot_pipelines.catalog.model import Generator
 from salesbot_pipelines.catalog.problems import Rules
-from salesbot_pipelines.errors import RawMissing, ShopifyError
+from salesbot_pipelines.errors import CatalogRefused, RawMissing, ShopifyError
 from salesbot_pipelines.refresh.assembly import Assembled, Assembly, Reading
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.credentials import InstallTokens
-from salesbot_pipelines.refresh.fetching import fetch
+from salesbot_pipelines.refresh.fetching import Fetched, calls_of, fetch
 from salesbot_pipelines.refresh.guard import LeaseGuard
+from salesbot_pipelines.refresh.incremental import fetch_changes, find_baseline
 from salesbot_pipelines.refresh.judgement import judge_again, judge_reading
 from salesbot_pipelines.refresh.manifest import parse_time
 from salesbot_pipelines.refresh.outcome import Calls, Outcome, Status
 from salesbot_pipelines.refresh.published import made_products, rows, stored_products
 from salesbot_pipelines.refresh.publishing import Publishing, Standing
 from salesbot_pipelines.refresh.rawfiles import RawFile
+from salesbot_pipelines.shopify.changed import FullReadNeeded
 from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.snapshot import ENTITIES, still_there
 from salesbot_pipelines.shopify.webhooks import reconcile_subscriptions
@@ -36,6 +40,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A catalogue that was judged fit, and what lay in the store when it was."""
+
+    fetched: Fetched
+    assembled: Assembled
+    standing: Standing
+    of_changes: bool = False
 
 
 class OneRefresh:
@@ -56,6 +70,7 @@ class OneRefresh:
         self._seconds: dict[str, float] = {}
         self._drift: int | None = None
         self._subscriptions = ""
+        self._full_because = ""
         self.began_to_publish = False
         self.tokens = InstallTokens(
             install.shop,
@@ -67,39 +82,85 @@ class OneRefresh:
         )
 
     def from_shopify(self) -> Outcome:
-        """Read the whole catalogue and publish it unless nothing changed."""
-        with self._timed("fetch"):
-            fetched = fetch(
-                self._client(),
-                self._folder / "raw",
-                namespaces=self._use_case.settings.metafield_namespaces,
-                method=self._batch.method,
-                progress=self._progress,
-            )
-            self._reconcile_subscriptions(fetched.client)
-        assembled = self._assembled(fetched.raw, fetched.reading)
+        """Read the catalogue, or what events say has changed of it, and publish it unless nothing changed."""
+        client = self._client()
+        made = self._made_of_changes(client) or self._made_of_everything(client)
+        fetched, assembled = made.fetched, made.assembled
         with self._timed("publish"):
-            standing = self._publishing.look(ENTITIES)
-            judge_reading(
-                self._install.shop,
-                fetched.snapshot,
-                assembled,
-                rules=self._rules(),
-                statuses=self._use_case.settings.product_statuses,
-                counts_before=standing.manifest.counts if standing.manifest else None,
-                before=lambda: stored_products(self._use_case.store, self._keys.products),
-                still_there=lambda ids: still_there(fetched.client, ids),
-            )
-            outcome = self._published(fetched.raw, fetched.reading, assembled, standing, fetched.calls)
+            outcome = self._published(fetched.raw, fetched.reading, assembled, made.standing, calls_of(client.stats))
         self._use_case.work.publish_done(
             self._guard.lease,
             fetched_at=fetched.reading.fetched_at,
             revision=assembled.revision,
             changed=outcome.status is Status.PUBLISHED,
+            full=not made.of_changes,
         )
         if self._install.status == "needs_reauth":
             self._use_case.installs.clear_reauth(self._install.shop)
-        return outcome
+        method = "incremental" if made.of_changes else fetched.reading.method
+        return replace(outcome, method=method, full_because=self._full_because)
+
+    def _made_of_changes(self, client: AdminClient) -> _Made | None:
+        """Read only what events named; None when everything has to be read, for a reason that is noted."""
+        batch, use_case = self._batch, self._use_case
+        if batch.full or not (batch.method == "incremental" or (batch.method, batch.trigger) == ("auto", "webhook")):
+            return None
+        folder = self._folder / "incremental"
+        folder.mkdir()
+        try:
+            with self._timed("fetch"):
+                standing = self._publishing.look(ENTITIES)
+                baseline = find_baseline(
+                    use_case.engine,
+                    standing,
+                    self._guard.lease,
+                    now=use_case.clock.now(),
+                    namespaces=use_case.settings.metafield_namespaces,
+                    version=use_case.version,
+                    even_if_small=batch.method == "incremental",
+                )
+                fetched = fetch_changes(
+                    client, self._publishing, baseline, self._guard, folder, progress=self._progress
+                )
+            assembled = self._assembled(fetched.raw, fetched.reading, folder)
+            self._judge(fetched, assembled, standing)
+        except (FullReadNeeded, CatalogRefused) as needed:
+            self._full_because = str(needed)
+            _log.info("[%s] everything is read: %s", self._install.shop, needed)
+            shutil.rmtree(folder)
+            return None
+        _log.info("[%s] read what changed: %d objects", self._install.shop, len(baseline.changed))
+        return _Made(fetched, assembled, standing, of_changes=True)
+
+    def _made_of_everything(self, client: AdminClient) -> _Made:
+        method = self._batch.method
+        with self._timed("fetch"):
+            fetched = fetch(
+                client,
+                self._folder / "raw",
+                namespaces=self._use_case.settings.metafield_namespaces,
+                version=self._use_case.version,
+                method="auto" if method == "incremental" else method,
+                progress=self._progress,
+            )
+            self._reconcile_subscriptions(client)
+        assembled = self._assembled(fetched.raw, fetched.reading, self._folder)
+        with self._timed("publish"):
+            standing = self._publishing.look(ENTITIES)
+            self._judge(fetched, assembled, standing)
+        return _Made(fetched, assembled, standing)
+
+    def _judge(self, fetched: Fetched, assembled: Assembled, standing: Standing) -> None:
+        judge_reading(
+            self._install.shop,
+            fetched.snapshot,
+            assembled,
+            rules=self._rules(),
+            statuses=self._use_case.settings.product_statuses,
+            counts_before=standing.manifest.counts if standing.manifest else None,
+            before=lambda: stored_products(self._use_case.store, self._keys.products),
+            still_there=lambda ids: still_there(fetched.client, ids),
+        )
 
     def from_raw(self) -> Outcome:
         """Normalise the stored raw objects again by the present rules; Shopify is not called."""
@@ -114,8 +175,10 @@ class OneRefresh:
             fetched_at=parse_time(manifest.source.fetched_at),
             method=manifest.source.method,
             omissions=tuple(manifest.read_omissions),
+            namespaces=None if manifest.namespaces is None else tuple(manifest.namespaces),
+            read_by=manifest.read_by,
         )
-        assembled = self._assembled(raw, reading)
+        assembled = self._assembled(raw, reading, self._folder)
         judge_again(self._install.shop, assembled, reading.omissions, rules=self._rules())
         with self._timed("publish"):
             outcome = self._published(raw, reading, assembled, standing)
@@ -137,11 +200,9 @@ class OneRefresh:
             clock=self._guard.keeping_clock(),
         )
 
-    def _assembled(self, raw: dict[str, RawFile], reading: Reading) -> Assembled:
+    def _assembled(self, raw: dict[str, RawFile], reading: Reading, folder: Path) -> Assembled:
         with self._timed("normalise"):
-            assembly = Assembly(
-                self._folder, statuses=self._use_case.settings.product_statuses, progress=self._progress
-            )
+            assembly = Assembly(folder, statuses=self._use_case.settings.product_statuses, progress=self._progress)
             try:
                 return assembly.make(
                     raw,
@@ -248,4 +309,5 @@ class OneRefresh:
         try:
             yield
         finally:
-            self._seconds[phase] = self._use_case.clock.monotonic() - began
+            spent = self._use_case.clock.monotonic() - began
+            self._seconds[phase] = self._seconds.get(phase, 0.0) + spent

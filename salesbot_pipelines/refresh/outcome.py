@@ -57,6 +57,10 @@ class Outcome:
     """Products that changed since the last refresh though no event told of it; None where that was not measured."""
     subscriptions: str = ""
     """What the daily look at the webhook subscriptions found."""
+    method: str = ""
+    """How Shopify was read: paged, bulk, or incremental; empty when it was not."""
+    full_because: str = ""
+    """Why everything was read though events had named what changed."""
     calls: Calls = field(default_factory=Calls)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Duration by phase: fetch, normalise, publish."""

@@ -9,7 +9,7 @@ they keep a slow old run from overwriting a newer document.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -141,6 +141,8 @@ class Publishing:
             generator=generator,
             objects=objects,
             raw=raw_entries,
+            namespaces=None if reading.namespaces is None else list(reading.namespaces),
+            read_by=reading.read_by,
             read_omissions=list(reading.omissions),
             revision=assembled.revision,
             schema=MANIFEST_SCHEMA,
@@ -172,14 +174,18 @@ class Publishing:
                 advice="it is tried again by itself",
             ) from error
 
-    def stored_raw(self, manifest: Manifest, folder: Path) -> dict[str, RawFile]:
-        """Bring the raw objects that the manifest names into a folder.
+    def stored_raw(
+        self, manifest: Manifest, folder: Path, entities: Collection[str] | None = None
+    ) -> dict[str, RawFile]:
+        """Bring the raw objects that the manifest names, or those of some entities, into a folder.
 
         Raises `RawMissing` when one is absent or is of another refresh.
         """
         files = {}
         folder.mkdir(parents=True, exist_ok=True)
         for entity, entry in manifest.raw.items():
+            if entities is not None and entity not in entities:
+                continue
             path = folder / f"{entity}.jsonl.gz"
             try:
                 with self._store.open(entry.key) as source, path.open("wb") as target:

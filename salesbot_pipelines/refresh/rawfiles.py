@@ -47,10 +47,14 @@ class RawFiles:
 
     def write(self, entity: str, node: Mapping[str, Any]) -> None:
         """Append one node to the entity's file."""
+        self.write_line(entity, _ENCODER.encode(node))
+
+    def write_line(self, entity: str, line: bytes) -> None:
+        """Append a node that is written already, without its newline."""
         writer = self._open.get(entity)
         if writer is None:
             writer = self._open[entity] = _Writer(self.path(entity))
-        writer.write(_ENCODER.encode(node))
+        writer.write(line)
 
     def restart(self, entity: str) -> None:
         """Forget what was written for the entity: it is read again from its beginning."""
@@ -95,9 +99,14 @@ def stored_raw_file(entity: str, path: Path, *, sha256: str, lines: int) -> RawF
 
 def read_nodes(path: Path) -> Iterator[dict[str, Any]]:
     """Give the nodes of a raw object one at a time; fractions come as `Decimal`."""
+    return map(_DECODER.decode, read_lines(path))
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Give the lines of a raw object as they are written, without their newlines."""
     with gzip.open(path, "rb") as lines:
         for line in lines:
-            yield _DECODER.decode(line)
+            yield line.rstrip(b"\n")
 
 
 def _described(entity: str, path: Path, lines: int) -> RawFile:
