@@ -60,6 +60,19 @@ def level(node: Node) -> Node:
     }
 
 
+def item(node: Node) -> Node:
+    """Return the body of inventory_items/create and inventory_items/update."""
+    return {
+        "admin_graphql_api_id": node["id"],
+        "id": number_of(node["id"]),
+        "sku": node["sku"],
+        "tracked": node["tracked"],
+        "requires_shipping": node["requiresShipping"],
+        "created_at": offset(node["createdAt"]),
+        "updated_at": offset(node["updatedAt"]),
+    }
+
+
 def collection(node: Node) -> Node:
     """Return the body of collections/create and collections/update."""
     return {

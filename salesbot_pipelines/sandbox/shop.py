@@ -54,7 +54,7 @@ class Shop(ShopTables):
     def set_price(self, variant: Name, price: str, *, compare_at: str | None = None) -> Node:
         """Change a variant's price; return its product."""
         with self.lock:
-            product, node = self._variant(variant)
+            product, node = self.variant_named(variant)
             node["price"], node["compareAtPrice"] = price, compare_at or node["compareAtPrice"]
             node["updatedAt"] = self.stamp()
             return self._changed_product(product)
@@ -67,7 +67,7 @@ class Shop(ShopTables):
         Only inventory_levels/update is told, as after a purchase; `tell_product` adds products/update.
         """
         with self.lock:
-            product, node = self._variant(variant)
+            product, node = self.variant_named(variant)
             item = _own(self.items, node["inventoryItem"]["id"])
             node["inventoryItem"] = item
             place = number_named(location) if location is not None else self._first_location()
@@ -121,12 +121,12 @@ class Shop(ShopTables):
                 members = collection["_members"]
                 if number_named(node["id"]) in members:
                     collection["_members"] = [member for member in members if member != number_named(node["id"])]
-            self._take_out_of_discounts(node)
+            self.take_out_of_discounts(*(number_named(gone["id"]) for gone in (node, *node["variants"])))
             self._event("destroy", "PRODUCT", node["id"])
             self.tell("products/delete", {"id": number_named(node["id"])})
 
-    def _take_out_of_discounts(self, product: Node) -> None:
-        gone = {number_named(node["id"]) for node in (product, *product["variants"])}
+    def take_out_of_discounts(self, *gone: int) -> None:
+        """Let no discount name these products and variants any more."""
         for discount in self.all("discounts"):
             for side in ("customerGets", "customerBuys"):
                 items = (discount["discount"].get(side) or {}).get("items") or {}
@@ -216,7 +216,11 @@ class Shop(ShopTables):
         """Answer again."""
         self.frozen_status = None
 
-    def _variant(self, name: Name) -> tuple[Node, Node]:
+    def product_named(self, name: Name) -> Node:
+        """Return a product to change; raises NoSuchObject."""
+        return _own(self.products, name)
+
+    def variant_named(self, name: Name) -> tuple[Node, Node]:
         """Return the product that holds a variant, and the variant in it."""
         number = number_named(name)
         found = self.variants.get(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from .clock import Clock, stamp
@@ -131,16 +132,24 @@ class ShopTables:
         return next((level for level in item["inventoryLevels"] if level["id"] == text), None) if item else None
 
     def members(self, collection: Node) -> Sequence[int]:
-        """Return the numbers of a collection's products in the shop's order; rules are read anew after a change."""
-        rule = collection.get("_rule")
-        if rule is None:
-            members: Sequence[int] = collection["_members"]
-            return members
+        """Return the numbers of a collection's products in the shop's order.
+
+        Rules, and orders that follow from the products, are worked out anew after a change.
+        """
+        rule, order = collection.get("_rule"), _ORDERS.get(collection["sortOrder"])
+        chosen: Sequence[int] = collection["_members"]
+        if rule is None and order is None:
+            return chosen
         number = int(collection["legacyResourceId"])
         known = self._members.get(number)
         if known is None or known[0] != self.version:
-            found = [int(p["legacyResourceId"]) for p in self.products.scan(*EVERYTHING) if rule(p)]
-            known = self._members[number] = (self.version, found)
+            if rule is None:
+                products = [product for member in chosen if (product := self.products.get(member)) is not None]
+            else:
+                products = [product for product in self.products.scan(*EVERYTHING) if rule(product)]
+            if order is not None:
+                products.sort(key=order)
+            known = self._members[number] = (self.version, [int(p["legacyResourceId"]) for p in products])
         return known[1]
 
     def collections_of(self, product: int) -> list[Node]:
@@ -159,6 +168,15 @@ class ShopTables:
         return {name: getattr(self, name).count(*EVERYTHING) for name in names}
 
 
+def _lowest_price(product: Node) -> Decimal:
+    return min((Decimal(variant["price"]) for variant in product["variants"]), default=Decimal(0))
+
+
+_ORDERS: dict[str, Callable[[Node], Any]] = {
+    "ALPHA_ASC": lambda product: product["title"],
+    "PRICE_ASC": _lowest_price,
+    "PRICE_DESC": lambda product: -_lowest_price(product),
+}
 _TABLE_OF: dict[str, Any] = {
     "Product": "products",
     "ProductVariant": "variants",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .makers import MAKERS
 from .shop import Shop
 
 VERBS = (
@@ -26,6 +27,7 @@ VERBS = (
     "uninstall",
     "freeze",
     "thaw",
+    *MAKERS,
 )
 
 
@@ -41,6 +43,7 @@ def apply_change(shop: Shop, change: Callable[[Shop], Any] | dict[str, Any]) -> 
     if verb not in VERBS or not isinstance(arguments, dict):
         raise BadChange(f"no verb {verb!r}; there are {', '.join(VERBS)}")
     try:
-        return getattr(shop, verb)(**arguments)
-    except (TypeError, ArithmeticError, LookupError) as error:
+        maker = MAKERS.get(verb)
+        return getattr(shop, verb)(**arguments) if maker is None else maker(shop, **arguments)
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise BadChange(f"{verb}: {type(error).__name__}: {error}") from error

@@ -90,6 +90,61 @@ def test_collections_products_and_the_shop_are_changed(clock):
     }
 
 
+def test_variants_come_and_go_with_their_stock(clock):
+    shop = tiny_teapots(clock)
+    told = []
+    shop.listeners.append(lambda _shop, topic, body: told.append((topic, body)))
+    thimble = shop.all("products")[0]
+    before = ask(shop, COUNTS)
+    apply_change(
+        shop, {"verb": "add_variant", "arguments": {"product": thimble["id"], "price": "1.00", "option": "New"}}
+    )
+    made = thimble["variants"][-1]
+    item = int(made["inventoryItem"]["legacyResourceId"])
+    assert (made["position"], made["inventoryQuantity"]) == (4, 1)
+    assert thimble["options"][0]["values"][-1] == "New"
+    assert thimble["priceRangeV2"]["minVariantPrice"]["amount"] == "1.0"
+    assert [topic for topic, _ in told] == ["inventory_items/create", "inventory_levels/connect", "products/update"]
+    assert ask(shop, COUNTS)["productVariantsCount"]["count"] == before["productVariantsCount"]["count"] + 1
+    told.clear()
+    apply_change(shop, {"verb": "remove_variant", "arguments": {"variant": made["id"]}})
+    assert told[0] == ("inventory_items/delete", {"id": item})
+    assert ask(shop, COUNTS) == before
+    for variant in thimble["variants"][1:]:
+        apply_change(shop, {"verb": "remove_variant", "arguments": {"variant": variant["id"]}})
+    with pytest.raises(BadChange, match="last variant"):
+        apply_change(shop, {"verb": "remove_variant", "arguments": {"variant": thimble["variants"][0]["id"]}})
+
+
+def test_a_collection_ordered_by_price_follows_the_prices(clock):
+    shop = tiny_teapots(clock)
+    topics = []
+    shop.listeners.append(lambda _shop, topic, _body: topics.append(topic))
+    products = shop.all("products")[:3]
+    arguments = {"title": "Cheap first", "products": [product["id"] for product in products], "sort": "PRICE_ASC"}
+    made = apply_change(shop, {"verb": "create_collection", "arguments": arguments})
+    for price, product in zip((30, 10, 20), products, strict=True):
+        for variant in product["variants"]:
+            shop.set_price(variant["id"], f"{price}.00")
+    numbers = [int(product["legacyResourceId"]) for product in products]
+    assert shop.members(made) == [numbers[1], numbers[2], numbers[0]]
+    shop.update_collection(made["id"], sortOrder="PRICE_DESC")
+    assert shop.members(made) == [numbers[0], numbers[2], numbers[1]]
+    assert topics[0] == "collections/create"
+    assert set(topics[1:]) == {"products/update", "collections/update"}
+
+
+def test_a_discount_is_made(clock):
+    shop = tiny_teapots(clock)
+    topics = []
+    shop.listeners.append(lambda _shop, topic, _body: topics.append(topic))
+    arguments = {"type_": "CodeBasic", "title": "Ten off", "codes": ["TEN"]}
+    made = apply_change(shop, {"verb": "create_discount", "arguments": arguments})
+    assert made["discount"]["createdAt"] == "2026-11-23T12:00:00Z"
+    assert shop.all("discounts")[-1] is made
+    assert topics == ["discounts/create"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
