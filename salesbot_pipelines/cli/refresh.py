@@ -136,6 +136,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
         "bytes": outcome.document_bytes,
         "uri": outcome.document_uri or None,
         "omissions": [{"section": o.section, "reason": o.reason, "detail": o.detail} for o in outcome.omissions],
+        "method": outcome.method or None,
+        "full_because": outcome.full_because or None,
         "calls": outcome.calls.calls,
         "points": outcome.calls.points,
         "throttled": outcome.calls.throttled,

@@ -78,7 +78,8 @@ def _facts_by_asset(outcome: Outcome) -> dict[str, dict[str, Any]]:
     if outcome.fetched_at is not None:
         common["fetched_at"] = dg.MetadataValue.timestamp(outcome.fetched_at)
     common |= {"status": outcome.status.value, "trigger": outcome.trigger}
-    raw = {
+    raw: dict[str, Any] = {
+        **({"method": outcome.method} if outcome.method else {}),
         "calls": outcome.calls.calls,
         "points": round(outcome.calls.points),
         "throttled": outcome.calls.throttled,
@@ -97,6 +98,8 @@ def _facts_by_asset(outcome: Outcome) -> dict[str, dict[str, Any]]:
     if outcome.drift is not None:
         # Changes that no event told of: what the webhooks missed since the last refresh.
         products["drift"] = outcome.drift
+    if outcome.full_because:
+        raw["full_because"] = outcome.full_because
     if outcome.subscriptions:
         raw["subscriptions"] = outcome.subscriptions
     document: dict[str, Any] = {
@@ -194,7 +197,8 @@ class Report:
         else:
             counts = ", ".join(f"{value:,} {name}" for name, value in outcome.counts.items())
             text = f"[{outcome.shop}] {outcome.status.value}: {counts or 'nothing to do'}"
-            self._lines.append(f"{text} in {outcome.total_seconds:.1f} s")
+            read = ", read incrementally" if outcome.method == "incremental" else ""
+            self._lines.append(f"{text} in {outcome.total_seconds:.1f} s{read}")
         is_time = time.monotonic() - self._logged_at >= _LOG_SECONDS
         if is_time or len(self._lines) >= _LOG_LINES or self._done == self._total:
             self._log_progress()

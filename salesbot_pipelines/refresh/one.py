@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from salesbot_pipelines.catalog.changes import Change, Changes, changes
+from salesbot_pipelines.catalog.changes import Changes
 from salesbot_pipelines.catalog.model import Generator
 from salesbot_pipelines.catalog.problems import Rules
 from salesbot_pipelines.errors import CatalogRefused, RawMissing, ShopifyError
 from salesbot_pipelines.refresh.assembly import Assembled, Assembly, Reading
 from salesbot_pipelines.refresh.batch import Batch
+from salesbot_pipelines.refresh.comparing import compare
 from salesbot_pipelines.refresh.credentials import InstallTokens
 from salesbot_pipelines.refresh.fetching import Fetched, calls_of, fetch
 from salesbot_pipelines.refresh.guard import LeaseGuard
@@ -23,7 +24,7 @@ from salesbot_pipelines.refresh.incremental import fetch_changes, find_baseline
 from salesbot_pipelines.refresh.judgement import judge_again, judge_reading
 from salesbot_pipelines.refresh.manifest import parse_time
 from salesbot_pipelines.refresh.outcome import Calls, Outcome, Status
-from salesbot_pipelines.refresh.published import made_products, rows, stored_products
+from salesbot_pipelines.refresh.published import stored_products
 from salesbot_pipelines.refresh.publishing import Publishing, Standing
 from salesbot_pipelines.refresh.rawfiles import RawFile
 from salesbot_pipelines.shopify.changed import FullReadNeeded
@@ -272,25 +273,9 @@ class OneRefresh:
         self._subscriptions = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
     def _changes(self, standing: Standing, assembled: Assembled) -> Changes | None:
-        """Compare with what is published; None when that is not whole enough to compare with.
-
-        The daily refresh also counts the changes that no event told of: drift is what webhooks missed.
-        """
-        manifest = standing.manifest
-        if manifest is None:
-            return changes(iter(()), rows(made_products(assembled.products.path)))
-        if not standing.holds(manifest.objects["products"]):
-            return None
-        before = stored_products(self._use_case.store, self._keys.products)
-        seen = self._events_seen()
-        unexplained: list[str] = []
-
-        def note(change: Change) -> None:
-            if seen is not None and not seen.explains(f"gid://shopify/Product/{change.legacy_id}"):
-                unexplained.append(change.legacy_id)
-
-        found = changes(rows(before), rows(made_products(assembled.products.path)), note=note)
-        self._drift = None if seen is None else len(unexplained)
+        found, self._drift = compare(
+            self._use_case.store, self._keys.products, standing, assembled, seen=self._events_seen
+        )
         return found
 
     def _events_seen(self) -> SeenEvents | None:
