@@ -128,3 +128,14 @@ def open_rig(
             yield Rig(program, server, variables, requests)
         finally:
             program.close()
+
+
+@contextmanager
+def open_second(rig: Rig, home: Path) -> Iterator[Rig]:
+    """Open another program on the same world, which knows nothing of the first one."""
+    variables = {**rig.environ, "SALESBOT_HOME": str(home)}
+    program = open_program(load_settings(variables), clock=rig.program.clock)
+    try:
+        yield Rig(program, rig.server, variables)
+    finally:
+        program.close()
