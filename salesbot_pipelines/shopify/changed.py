@@ -58,6 +58,8 @@ def changed_by(events: Iterable[tuple[str, str | None]]) -> Changed:
             changed.items.add(int(match[3]))
         elif match and not match[3] and (place := places.get((subject, match[1]))) is not None:
             place.add(int(match[2]))
+        elif subject in ("inventory_levels", *(known for known, _ in places)):
+            raise FullReadNeeded(f"{topic} does not name what it is about")
         else:
-            raise FullReadNeeded(f"{topic} came{'' if gid else ' without an id'}")
+            raise FullReadNeeded(f"{topic} concerns the whole shop")
     return changed
