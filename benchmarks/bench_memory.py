@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--products", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--variants", type=int, default=3)
     parser.add_argument("--first", action="store_true", help="only the first refresh of each shop")
+    parser.add_argument("--bulk", action="store_true", help="a standard bucket: read by bulk operations")
     parser.add_argument("--limit", type=float, default=1.2, help="the largest ratio that is well")
     arguments = parser.parse_args()
     print("| products | refresh | MiB | ratio | processor s | wall s |")
@@ -45,7 +46,7 @@ def main() -> int:
     first: dict[str, float] = {}
     worst = 0.0
     for products in arguments.products:
-        with tempfile.TemporaryDirectory() as home, sandbox(products, arguments.variants) as url:
+        with tempfile.TemporaryDirectory() as home, sandbox(products, arguments.variants, bulk=arguments.bulk) as url:
             environ = {**os.environ, "SALESBOT_HOME": home, "SHOPIFY_SHOP_URL": f"{url}/shops/{{shop}}"}
             run(environ, "shops", "add", SHOP, "--token-stdin", said=static_token(SHOP))
             for name, options in RUNS[: 1 if arguments.first else None]:
@@ -64,9 +65,9 @@ def main() -> int:
 
 
 @contextmanager
-def sandbox(products: int, variants: int) -> Iterator[str]:
-    """Serve a synthetic shop that never throttles; give the address."""
-    options = ["--synthetic", str(products), "--variants", str(variants), "--unlimited"]
+def sandbox(products: int, variants: int, *, bulk: bool) -> Iterator[str]:
+    """Serve a synthetic shop; give the address. One that never throttles is read page by page."""
+    options = ["--synthetic", str(products), "--variants", str(variants), *([] if bulk else ["--unlimited"])]
     with subprocess.Popen(
         [sys.executable, "-m", "salesbot_pipelines.sandbox", *options], stdout=subprocess.PIPE, text=True
     ) as process:
