@@ -5,13 +5,15 @@ check per partition is a preview that reads wrongly over many shops. Its axis is
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
 from salesbot_pipelines.refresh.fleet import FRESH_HOURS, ShopRow
 from salesbot_pipelines.refresh.program import Program
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST_ROWS = 200
 _MOST_NAMED = 50
@@ -64,13 +66,16 @@ fleet_job = dg.define_asset_job(
 )
 
 
-def fleet_table(rows: list[ShopRow]) -> pd.DataFrame:
+def fleet_table(rows: list[ShopRow]) -> "pd.DataFrame":
     """Give one row a shop, the oldest document first."""
+    # Every run loads these definitions in a new process, and pandas takes a third of a second of it.
+    import pandas as pd
+
     table = pd.DataFrame([row.shown() for row in rows], columns=ShopRow.COLUMNS)
     return table.sort_values(["hours", "shop"], ascending=[False, True], na_position="first").reset_index(drop=True)
 
 
-def fleet_metadata(table: pd.DataFrame) -> dict[str, Any]:
+def fleet_metadata(table: "pd.DataFrame") -> dict[str, Any]:
     """Give the totals, which Dagster plots over time, and the table itself."""
     hours = table["hours"].dropna()
     return {

@@ -53,6 +53,12 @@ def test_with_no_variable_at_all_they_load_and_validate_and_write_nothing(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_they_load_without_pandas_because_every_run_would_pay_for_it(tmp_path):
+    code = "import sys, salesbot_pipelines.definitions; print('dagster' in sys.modules, 'pandas' in sys.modules)"
+    done = _run(sys.executable, "-c", code, cwd=tmp_path)
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
 def test_the_workspace_validates_from_a_bare_checkout(tmp_path):
     quiet = {"HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path), "DAGSTER_DISABLE_TELEMETRY": "1"}
     done = _run(str(BIN / "dagster"), "definitions", "validate", "-w", "workspace.yaml", cwd=ROOT, **quiet)
