@@ -127,6 +127,25 @@ def _is_done(running: RunningDagster, count: int, program: Program) -> bool:
     return all(status.last_published_at is not None for status in program.work.statuses())
 
 
+def draw(days: list[Day], path: Path) -> None:
+    """Draw processor seconds a shop by size of fleet: the refreshes, and Dagster's share above them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    names = [f"{day.shops:,}" for day in days]
+    axes.bar(names, [day.floor_cpu / day.shops for day in days], label="the refreshes themselves")
+    axes.bar(
+        names,
+        [day.overhead for day in days],
+        bottom=[day.floor_cpu / day.shops for day in days],
+        label=f"Dagster (target: at most {TARGET_CPU})",
+    )
+    axes.set(xlabel="shops in the fleet", ylabel="processor seconds a shop")
+    axes.legend()
+    figure.savefig(path)
+
+
 def due(count: int, folder: Path) -> float:
     """Change a price in every shop, mark all by events in one transaction; give the seconds to the last document."""
     with sandbox(count + 1) as shops:
@@ -200,6 +219,8 @@ def main() -> int:
     if options.due:
         with tempfile.TemporaryDirectory() as folder:
             bad += due(options.due, Path(folder)) > TARGET_DUE_SECONDS
+    if options.chart and days:
+        draw(days, options.chart)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     return 1 if bad else 0
 
