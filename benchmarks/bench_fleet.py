@@ -4,8 +4,9 @@ The day: the schedule's tick cuts all shops into batches, the queue starts two r
 run is the same refreshes by `run_batch` in a plain process; what is above it is Dagster's share, in processor seconds
 a shop, of all processes that take part (the sandbox is none of them).
 
-With --due so many shops are marked by events in one moment; the sensor, the queue and the runs do the rest, and the
-seconds count until the last document is published.
+With --kill one run of so many shops is killed half way, and Dagster starts it again: no shop that was done may be
+read twice. With --due so many shops are marked by events in one moment; the sensor, the queue and the runs do the
+rest, and the seconds count until the last document is published.
 """
 
 from __future__ import annotations
@@ -142,8 +143,39 @@ def draw(days: list[Day], path: Path) -> None:
         label=f"Dagster (target: at most {TARGET_CPU})",
     )
     axes.set(xlabel="shops in the fleet", ylabel="processor seconds a shop")
+    axes.margins(y=0.25)  # room for the legend
     axes.legend()
     figure.savefig(path)
+
+
+def killed(count: int, folder: Path) -> int:
+    """Kill the day's one run half way; give how many of the shops that were done were read again."""
+    with sandbox(count) as shops:
+        tick = (datetime.now(UTC) + timedelta(seconds=85)).replace(second=0, microsecond=0)
+        more = {"SALESBOT_SCHEDULE": f"{tick:%M %H} * * *", "SALESBOT_BATCH_SIZE": str(count), **_NO_EVENTS}
+        environ = environment(folder / "kill", shops, **more)
+        with connected(environ, shops) as program, dagster(folder / "kill", environ) as running:
+            until("half of the shops done", lambda: 2 * len(_read(program)) >= count, seconds=300, poll_seconds=0.02)
+            running.kill_run()
+            began, done = time.monotonic(), _read(program)
+            until("all shops done", lambda: _ended_well(running, program, count), seconds=600)
+            seconds, reads = time.monotonic() - began, shops.reads()
+            ends = sorted(one.dagster_run.status.value for one in running.runs("refresh_catalog"))
+    again = sum(reads[shop] > 1 for shop in done)
+    print(
+        f"a run of {count} shops killed when {len(done)} were done: whole after {seconds:.0f} s more; runs "
+        f"{' and '.join(ends)}; read again: {again} of those {len(done)}, {sum(reads.values()) - count} in all"
+    )
+    return again
+
+
+def _read(program: Program) -> set[str]:
+    return {status.shop for status in program.work.statuses() if status.last_fetched_at is not None}
+
+
+def _ended_well(running: RunningDagster, program: Program, count: int) -> bool:
+    ends = {one.dagster_run.status.value for one in running.runs("refresh_catalog")}
+    return ends == {"FAILURE", "SUCCESS"} and len(_read(program)) == count
 
 
 def due(count: int, folder: Path) -> float:
@@ -201,6 +233,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shops", type=int, nargs="+", default=[], help="sizes of fleets for the daily refresh")
     parser.add_argument("--due", type=int, help="so many shops due at once by events")
+    parser.add_argument("--kill", type=int, help="shops in a run that is killed half way")
     parser.add_argument("--chart", type=Path, help="draw the overhead by size of fleet to this PNG or SVG")
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -209,13 +242,17 @@ def main() -> int:
         return 0
     bad = 0
     days = []
-    if options.shops or not options.due:
+    fleets = options.shops or ([] if options.due or options.kill else [100])
+    if fleets:
         print(HEAD, flush=True)
-    for count in options.shops or ([] if options.due else [100]):
+    for count in fleets:
         with tempfile.TemporaryDirectory() as folder:
             days.append(daily(count, Path(folder)))
         print(days[-1].row(), flush=True)
         bad += days[-1].overhead > TARGET_CPU
+    if options.kill:
+        with tempfile.TemporaryDirectory() as folder:
+            bad += killed(options.kill, Path(folder))
     if options.due:
         with tempfile.TemporaryDirectory() as folder:
             bad += due(options.due, Path(folder)) > TARGET_DUE_SECONDS

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,11 @@ class Shops:
 
     url: str
     tokens: dict[str, str]
+
+    def reads(self) -> Counter[str]:
+        """Give how often each shop's catalogue was begun to be read."""
+        calls = httpx.get(f"{self.url}/_sandbox/calls", trust_env=False, timeout=60).json()["calls"]
+        return Counter(call["shop"] for call in calls if call["operation"] == "Preflight")
 
     def change_price(self, http: httpx.Client, shop: str, price: str) -> None:
         """Give the shop's first variant another price."""
@@ -101,6 +107,12 @@ class RunningDagster:
         """Give the processor time so far of the three and of every run they started, ended or not."""
         return sum(_with_descendants(process) for process in self._processes)
 
+    def kill_run(self) -> None:
+        """End the one run that is in progress, with SIGKILL: the code server's child that has worked most."""
+        code = self._processes[0]
+        running = [one for one in code.children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+        max(running, key=lambda one: sum(one.cpu_times()[:2])).kill()
+
     def known(self) -> set[str]:
         """Give the shops that are partitions."""
         return set(self.instance.get_dynamic_partitions("shops"))
@@ -137,10 +149,10 @@ def _with_descendants(process: psutil.Process) -> float:
     return total
 
 
-def until(what: str, look: Callable[[], bool], *, seconds: float) -> None:
+def until(what: str, look: Callable[[], bool], *, seconds: float, poll_seconds: float = _POLL_SECONDS) -> None:
     """Look until it is so; end the benchmark when it takes too long."""
     deadline = time.monotonic() + seconds
     while not look():
         if time.monotonic() > deadline:
             raise SystemExit(f"after {seconds:.0f} s: still not {what}")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(poll_seconds)
