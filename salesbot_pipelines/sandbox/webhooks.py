@@ -102,7 +102,8 @@ class Webhooks:
 
     def send(self, shop: Shop, topic: str, payload: Node | None = None) -> None:
         """Send a topic the API knows no subscription for to the app's own address; raises LookupError without one."""
-        uri = self.rules.app_uri or self._last_address.get(shop.domain)
+        subscribed = next((node["uri"] for node in shop.all("subscriptions")), None)
+        uri = self.rules.app_uri or self._last_address.get(shop.domain) or subscribed
         if uri is None:
             raise LookupError(f"nobody told where {topic} of {shop.domain} is to go")
         self._enqueue(
