@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -132,7 +132,7 @@ class Matrix:
         rule = faults.add(case.fault.action, operation=case.operation, nth=case.nth, times=case.times, **settings)
         if case.situation == "moving":
             move(faults)
-        outcome = self.rig.refresh(DOMAIN, method="bulk" if case.situation == "bulk" else "paged")[DOMAIN]
+        outcome = self.refresh(case)
         faults.clear()
         self.shop.thaw()
         after = self.rig.document_bytes(DOMAIN)
@@ -162,6 +162,10 @@ class Matrix:
         unnamed = sorted({where for where in found if not is_named(where, omissions)})
         wrong = f"differs without a word: {', '.join(unnamed)}" if unnamed else ""
         return "right with gaps" if omissions else "right", ", ".join(sorted(set(omissions))), wrong
+
+    def refresh(self, case: Case) -> Outcome:
+        """Refresh the shop in the way that the case is about."""
+        return self.rig.refresh(DOMAIN, method="bulk" if case.situation == "bulk" else "paged")[DOMAIN]
 
     def _heal(self, case: Case) -> str:
         """Refresh once more and say what is wrong with what comes of it; of a shop that moved it is the measure."""
@@ -228,21 +232,24 @@ def _paths(data: Any, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
         yield from _paths(data[0], (*here, 0))
 
 
+AnyMatrix = TypeVar("AnyMatrix", bound=Matrix)
+
+
 @contextmanager
-def open_matrix(home: Path) -> Iterator[Matrix]:
-    """Serve the small shop with pages of one object, open the program on it, and learn the two right documents."""
+def open_matrix(home: Path, *, make: type[AnyMatrix] = Matrix, most: int = 1) -> Iterator[AnyMatrix]:
+    """Serve the small shop in pages of `most` objects, open the program on it, and learn the two right documents."""
     clock = HurriedClock()
     world = World(clock)
     world.add(small_shop(clock))
     with ExitStack() as stack:
-        stack.enter_context(short_pages(1))
+        stack.enter_context(short_pages(most))
         rig = stack.enter_context(open_rig(home, world, clock=clock))
         http = httpx.Client(follow_redirects=False, trust_env=False, timeout=httpx.Timeout(10, read=READ_SECONDS))
         stack.callback(http.close)
         refresh = dataclasses.replace(rig.program.refresh, http=http)
         rig.program = dataclasses.replace(rig.program, refresh=refresh)
         # The rig closes the program's first client.
-        yield Matrix(rig)
+        yield make(rig)
 
 
 def report(results: Sequence[Result]) -> str:
