@@ -19,25 +19,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SHOP = "synthetic.myshopify.com"
-
-
-@contextmanager
-def sandbox(products: int, variants: int, *, paged: bool) -> Iterator[str]:
-    """Serve a synthetic shop; give the address. One that never throttles is read page by page."""
-    options = ["--synthetic", str(products), "--variants", str(variants), *(["--unlimited"] if paged else [])]
-    with subprocess.Popen(
-        [sys.executable, "-m", "salesbot_pipelines.sandbox", *options], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
+from bench_memory import SHOP, sandbox
 
 
 def used() -> tuple[float, float]:
@@ -166,7 +151,7 @@ def main(arguments: argparse.Namespace) -> int:
     found: list[dict[str, Any]] = []
     way = "pages" if arguments.paged else "bulk"
     for size in arguments.products:
-        with sandbox(size, arguments.variants, paged=arguments.paged) as url:
+        with sandbox(size, arguments.variants, bulk=not arguments.paged) as url:
             ours = child("refresh", url)
             floor = child("floor", url)
         assert floor["products"] >= ours["products"] > 0
