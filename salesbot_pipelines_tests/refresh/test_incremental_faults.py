@@ -6,6 +6,8 @@ with its gaps named, or the old one and an error that says why; and the next ref
 
 import pytest
 
+from salesbot_pipelines.refresh.incremental import _WholeNodes
+from salesbot_pipelines.shopify.changed import FullReadNeeded
 from salesbot_pipelines_tests.refresh.events import listen
 from salesbot_pipelines_tests.refresh.fault_cases import FAULTS, Case, sample
 from salesbot_pipelines_tests.refresh.fault_matrix import Matrix, open_matrix
@@ -109,3 +111,22 @@ def test_a_null_in_an_answer_reads_everything(changing, hole):
     result = changing.run(Case(fault, operation, 1, "first", 1, path, "incremental"))
     assert result.wrong == "", result.said
     assert result.ending == "right", "the fault struck only once, and a full read came after it"
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"id": "gid://shopify/Product/1", "variants": [], "incomplete": ["variants"]},
+        {
+            "id": "gid://shopify/Product/1",
+            "variants": [{"id": "gid://shopify/ProductVariant/2", "incomplete": ["media"]}],
+        },
+    ],
+)
+def test_an_object_that_never_held_still_is_not_put_beside_whole_ones(tmp_path, node):
+    # No omission tells of it: the reader gave up on an object that changed between each two of its pages.
+    sink = _WholeNodes(tmp_path)
+    with pytest.raises(FullReadNeeded, match="did not come whole"):
+        sink.write("products", node)
+    sink.write("products", {"id": "gid://shopify/Product/1", "variants": [{"id": "gid://shopify/ProductVariant/2"}]})
+    assert sink.finish(("products",))["products"].lines == 1
