@@ -130,9 +130,9 @@ def test_only_the_fields_asked_for_twice_and_in_the_newer_family(client, sandbox
 
 
 def test_uninstall_and_privacy_topics(client, server, http, sandbox, shop, receiver):
-    subscribe(client, "APP_UNINSTALLED", receiver.uri)
     at = f"{server.url}/_sandbox/shops/{shop.domain}"
-    assert http.post(f"{at}/webhook", json={"topic": "shop/redact"}).status_code == 400
+    assert http.post(f"{at}/webhook", json={"topic": "shop/redact"}).status_code == 400, "nobody told where to"
+    subscribe(client, "APP_UNINSTALLED", receiver.uri)
     assert http.post(f"{at}/change", json={"verb": "uninstall"}).status_code == 200
     assert http.post(f"{at}/webhook", json={"topic": "shop/redact"}).status_code == 202
     assert http.post(f"{at}/webhook", json={"topic": "customers/redact"}).status_code == 202
