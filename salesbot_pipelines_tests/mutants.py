@@ -31,6 +31,13 @@ TARGETS = {
         "salesbot_pipelines_tests/state/test_work.py",
         "salesbot_pipelines_tests/state/test_histories.py",
     ],
+    "salesbot_pipelines/state/work_rows.py": [
+        "salesbot_pipelines_tests/state/test_work.py",
+        "salesbot_pipelines_tests/state/test_histories.py",
+    ],
+    "salesbot_pipelines/state/clock.py": [
+        "salesbot_pipelines_tests/state/test_work.py",
+    ],
     "salesbot_pipelines/refresh/publishing.py": [
         "salesbot_pipelines_tests/refresh/test_publishing.py",
         "salesbot_pipelines_tests/refresh/test_one_writer.py",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -18,6 +20,11 @@ from salesbot_pipelines.state.installs import Credential, Installs
 from salesbot_pipelines.state.key_file import KeyFile
 from salesbot_pipelines.state.rotation import rotate
 from salesbot_pipelines.state.work import ShopWork
+
+
+def two() -> ProcessPoolExecutor:
+    """Two processes of their own. They are let finish, unlike a `Pool`'s, which are killed, perhaps with a lock."""
+    return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
 
 
 def open_and_migrate(url: str) -> str:

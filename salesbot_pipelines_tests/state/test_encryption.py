@@ -161,9 +161,9 @@ class TestWhereKeysComeFrom:
 
     def test_two_processes_agree_on_one_key(self, tmp_path: Path) -> None:
         home = tmp_path / "home"
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
+        with processes.two() as pool:
             for attempt in range(10):
-                first, second = pool.map(processes.make_key_file, [f"{home}{attempt}"] * 2, chunksize=1)
+                first, second = pool.map(processes.make_key_file, [f"{home}{attempt}"] * 2)
                 assert first == second
 
     def test_a_rotation_adds_and_drops(self, tmp_path: Path) -> None:

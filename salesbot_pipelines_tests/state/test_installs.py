@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -249,11 +249,9 @@ class TestReplacingACredential:
 
     def test_two_processes_renew_once(self, installs: Installs, database_url: str, key: str) -> None:
         connected(installs)
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
-            said = pool.starmap(
-                processes.renew_credential,
-                [(database_url, key, SHOP, "shpat_a", holder) for holder in ("first", "second")],
-                chunksize=1,
+        with processes.two() as pool:
+            said = list(
+                pool.map(partial(processes.renew_credential, database_url, key, SHOP, "shpat_a"), ("first", "second"))
             )
         assert sorted(said) == ["asked", "found"]
 

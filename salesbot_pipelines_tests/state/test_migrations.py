@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,9 +139,8 @@ def test_a_step_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_two_processes_migrate_one_after_the_other(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     url = f"sqlite:///{tmp_path}/home/state.db" if kind == "sqlite" else request.getfixturevalue("fresh_database")
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(2) as pool:
-        assert pool.map(processes.open_and_migrate, [url, url], chunksize=1) == ["ok", "ok"]
+    with processes.two() as pool:
+        assert list(pool.map(processes.open_and_migrate, [url, url])) == ["ok", "ok"]
 
 
 def test_a_process_that_migrates_too_long_is_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

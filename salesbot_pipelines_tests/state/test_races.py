@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,9 @@ def test_two_processes_never_hold_one_lease_and_its_numbers_grow(
     connect: Callable[..., None], database_url: str, tmp_path: Path
 ) -> None:
     connect(SHOP)
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        got = pool.starmap(
-            processes.race_for_a_lease,
-            [(database_url, SHOP, holder, str(tmp_path), 25) for holder in ("first", "second")],
-            chunksize=1,
-        )
+    race = partial(processes.race_for_a_lease, database_url, SHOP, folder=str(tmp_path), rounds=25)
+    with processes.two() as pool:
+        got = list(pool.map(race, ("first", "second")))
     order = [int(line) for line in (tmp_path / "order").read_text().split()]
     assert order == sorted(set(order))
     assert sorted(got[0] + got[1]) == list(range(1, 51))

@@ -244,7 +244,7 @@ def begin_anew(engine: Engine) -> None:
         for shop in (SHOP, OTHER):
             row = {"shop": shop, "owner": "o", "status": "installed", "kind": "static", "scopes": ""}
             connection.execute(insert(installs_table).values(**row, installed_at=THEN, updated_at=THEN))
-            connection.execute(insert(shop_work).values(shop=shop, wanted=1))
+            connection.execute(insert(shop_work).values(shop=shop, wanted=1, wanted_since=THEN))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
