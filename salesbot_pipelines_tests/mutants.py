@@ -32,10 +32,12 @@ TARGETS = {
         "salesbot_pipelines_tests/state/test_histories.py",
     ],
     "salesbot_pipelines/state/work_rows.py": [
+        "salesbot_pipelines_tests/state/test_clock.py",
         "salesbot_pipelines_tests/state/test_work.py",
-        "salesbot_pipelines_tests/state/test_histories.py",
+        "salesbot_pipelines_tests/state/test_unread.py",
     ],
     "salesbot_pipelines/state/clock.py": [
+        "salesbot_pipelines_tests/state/test_clock.py",
         "salesbot_pipelines_tests/state/test_work.py",
     ],
     "salesbot_pipelines/refresh/publishing.py": [

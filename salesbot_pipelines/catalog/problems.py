@@ -127,7 +127,7 @@ def _count_mismatch(reading: Reading) -> Iterator[Problem]:
             if count is not None
         ]
         # Anything between the two counts is right: the shop was edited while it was read.
-        if not counts or min(counts) <= read <= max(counts) or (read < min(counts) and _is_named(reading, section)):
+        if not counts or (read <= max(counts) and (min(counts) <= read or _is_named(reading, section))):
             continue
         counted = " to ".join(str(count) for count in sorted(set(counts)))
         yield Problem(

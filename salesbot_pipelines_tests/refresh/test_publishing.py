@@ -183,6 +183,7 @@ def test_raw_objects_come_back_only_when_they_are_the_manifests(publisher, publi
     assert {entity: file.sha256 for entity, file in found.items()} == {
         entity: file.sha256 for entity, file in made[1].items()
     }
+    assert set(publishing.stored_raw(manifest, tmp_path / "some", ("shop", "products"))) == {"shop", "products"}
     key = publisher.keys.raw("inventory")
     publisher.store.put(key, b"another", content_type="application/gzip")
     with pytest.raises(RawMissing, match="not the one"):
