@@ -31,7 +31,7 @@ FURTHEST = NOW + LONGEST + CLOCK_MARGIN
         (FURTHEST + TICK, False),
     ],
 )
-def test_a_time_holds_until_its_end_and_not_if_nobody_may_have_written_it(until: datetime | None, lives: bool) -> None:
+def test_a_time_holds_until_its_end_unless_nobody_may_have_written_it(until: datetime | None, lives: bool) -> None:
     assert is_live(until, NOW, LONGEST) is lives
 
 
