@@ -18,10 +18,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import chart
+from machine import tell_load
+
 from salesbot_pipelines.sandbox.shop import static_token
 
 SHOP = "synthetic.myshopify.com"
 RUNS: tuple[tuple[str, tuple[str, ...]], ...] = (("first", ()), ("unchanged", ()), ("full", ("--full",)))
+TARGET_RATIO = 1.2
+"""What the largest may need of the smallest, between shops that fill every buffer: from some 3,000 products on."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,11 @@ def main() -> int:
     parser.add_argument("--variants", type=int, default=3)
     parser.add_argument("--first", action="store_true", help="only the first refresh of each shop")
     parser.add_argument("--bulk", action="store_true", help="a standard bucket: read by bulk operations")
-    parser.add_argument("--limit", type=float, default=1.2, help="the largest ratio that is well")
+    parser.add_argument("--limit", type=float, default=TARGET_RATIO, help="the largest ratio that is well")
+    chart.add_option(parser)
     arguments = parser.parse_args()
+    note = tell_load()
+    peaks: dict[str, list[float]] = {}
     print("| products | refresh | MiB | ratio | processor s | wall s |")
     print("|---|---|---|---|---|---|")
     first: dict[str, float] = {}
@@ -53,6 +61,7 @@ def main() -> int:
                 peak = run(environ, "refresh", SHOP, *options)
                 ratio = peak.mebibytes / first.setdefault(name, peak.mebibytes)
                 worst = max(worst, ratio)
+                peaks.setdefault(name, []).append(peak.mebibytes)
                 print(
                     f"| {products:,} | {name} | {peak.mebibytes:.0f} | {ratio:.2f} "
                     f"| {peak.processor:.1f} | {peak.wall:.1f} |",
@@ -61,7 +70,28 @@ def main() -> int:
             if list((Path(home) / "work").iterdir()):
                 print("a work folder was left behind")
                 return 1
+    if arguments.chart:
+        draw(arguments.products, peaks, note, arguments.chart)
     return 0 if worst <= arguments.limit else 1
+
+
+def draw(sizes: list[int], peaks: dict[str, list[float]], note: str, path: Path) -> None:
+    """Draw the peaks and their ratios to those of the smallest shop, by size."""
+    figure, (memory, ratio) = chart.new("Does memory grow with the catalogue?", note, panels=2)
+    names = [f"{size:,}" for size in sizes]
+    colours = (chart.OURS, chart.THIRD, chart.FOURTH)
+    series = [
+        (f"{name} refresh", colour, found) for (name, found), colour in zip(peaks.items(), colours, strict=False)
+    ]
+    chart.bars(memory, names, series, form="{:.0f}")
+    memory.set(xlabel="products", ylabel="peak resident memory, MiB")
+    chart.legend(memory)
+    chart.bars(ratio, names, [(name, colour, [one / found[0] for one in found]) for name, colour, found in series])
+    ratio.axhline(1.0, color=chart.FLOOR, linewidth=1.6, label="floor: the smallest shop", zorder=3)
+    chart.target(ratio, TARGET_RATIO, f"target: at most {TARGET_RATIO}")
+    ratio.set(xlabel="products", ylabel="ratio to the smallest shop")
+    chart.legend(ratio, headroom=0.5)
+    chart.save(figure, path)
 
 
 @contextmanager

@@ -1,21 +1,26 @@
 """Time per product of normalising, encoding and sealing (hashing), beside `orjson.loads` of the same raw line.
 
-Run it: `python benchmarks/bench_normalise.py [PRODUCTS]` (2,000 by default). The ratios are what to compare between
+    python benchmarks/bench_normalise.py [--products 2000] [--chart FILE]
+
+The ratios are what to compare between
 machines; the microseconds are of this one. Every product is different, so the caches of money and times are used as
 a real shop uses them.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from pathlib import Path
 
+import chart
 import msgspec
 import orjson
+from machine import tell_load
 
 from salesbot_pipelines.catalog.hashing import canonical_json, hash_form, seal_product
 from salesbot_pipelines.catalog.model import Product
@@ -131,9 +136,30 @@ def best_microseconds(products: int, run: Callable[[], object], rounds: int = 5)
     return min(times) / products * 1e6
 
 
+def draw(microseconds: dict[str, float], products: int, note: str, path: Path) -> None:
+    """Draw each step as a multiple of the floor, which is the first of them."""
+    figure, (axes,) = chart.new("What does a product cost beside parsing its raw line?", note)
+    floor = next(iter(microseconds.values()))
+    names = list(microseconds)
+    drawn = axes.barh(
+        names, [took / floor for took in microseconds.values()], color=[chart.FLOOR] + [chart.OURS] * (len(names) - 1)
+    )
+    axes.bar_label(drawn, [f"{took / floor:.1f} ({took:.0f} µs)" for took in microseconds.values()], padding=3)
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.margins(x=0.25)
+    axes.set_xlabel(f"processor time, multiples of orjson.loads ({products:,} products x 3 variants)")
+    chart.save(figure, path)
+
+
 def main() -> None:
     """Measure and print."""
-    products = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--products", type=int, default=2000)
+    chart.add_option(parser)
+    options = parser.parse_args()
+    products = options.products
+    note = tell_load()
     lines = [orjson.dumps(raw_product(number)) for number in range(products)]
     stock = {}
     decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -168,14 +194,15 @@ def main() -> None:
         "form for the revision": lambda: consume(map(hash_form, sealed)),
         "normalise and seal": lambda: consume(map(seal_product, normalise())),
     }
-    floor = 0.0
     size = sum(map(len, sealed)) / products
     raw_size = sum(map(len, lines)) / products
     print(f"{products} products x 3 variants; {raw_size:,.0f} bytes raw, {size:,.0f} bytes published")
+    found: dict[str, float] = {}
     for name, run in rows.items():
-        took = best_microseconds(products, run)
-        floor = floor or took
-        print(f"{name:32} {took:8.1f} us/product {took / floor:7.2f} x orjson.loads")
+        found[name] = took = best_microseconds(products, run)
+        print(f"{name:32} {took:8.1f} us/product {took / next(iter(found.values())):7.2f} x orjson.loads")
+    if options.chart:
+        draw(found, products, note, options.chart)
 
 
 if __name__ == "__main__":

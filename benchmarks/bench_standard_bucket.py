@@ -12,11 +12,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import chart
+from machine import tell_load
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from salesbot_pipelines.sandbox.synthetic import make_synthetic
 from salesbot_pipelines.sandbox.world import World
 from salesbot_pipelines_tests.rig import TurnedClock, open_rig
+
+TARGET_SHARE = 0.95
 
 
 class RivalledClock(TurnedClock):
@@ -55,16 +60,36 @@ def measure(products: int, *, rival: bool) -> dict[str, float]:
     }
 
 
+def draw(rows: dict[str, dict[str, float]], note: str, path: Path) -> None:
+    """Draw the share of the granted points that was used; what was granted is the floor's 100 %."""
+    products = next(iter(rows.values()))["products"]
+    figure, (axes,) = chart.new("How much of what Shopify grants is used?", note)
+    names = [f"{name}\n{row['THROTTLED']:.0f} times THROTTLED" for name, row in rows.items()]
+    used = [100 * row["of granted"] for row in rows.values()]
+    series = [("granted", chart.FLOOR, [100.0] * len(rows)), ("used by a refresh of pages", chart.OURS, used)]
+    chart.bars(axes, names, series, form="{:.1f}")
+    chart.target(axes, 100 * TARGET_SHARE, f"target: at least {TARGET_SHARE:.0%}")
+    axes.set_ylabel(f"% of the granted points ({products:,.0f} products)")
+    axes.set_yticks(range(0, 101, 20))
+    chart.legend(axes)
+    chart.save(figure, path)
+
+
 def main() -> None:
     """Print one row a run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--products", type=int, default=10_000)
     parser.add_argument("--rival", action="store_true", help="also with another client at half of the bucket")
+    chart.add_option(parser)
     options = parser.parse_args()
+    note = tell_load()
+    rows: dict[str, dict[str, float]] = {}
     for rival in [False, True] if options.rival else [False]:
-        row = measure(options.products, rival=rival)
+        row = rows["with a rival" if rival else "alone"] = measure(options.products, rival=rival)
         print("with a rival" if rival else "alone", end=": ")
         print(", ".join(f"{name} {value:,.3f}".rstrip("0").rstrip(".") for name, value in row.items()))
+    if options.chart:
+        draw(rows, note, options.chart)
 
 
 if __name__ == "__main__":
