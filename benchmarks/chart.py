@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FLOOR = "#999999"
+FLOOR_TOO = "#cccccc"
 OURS = "#0072B2"
 ALSO_OURS = "#56B4E9"
 THIRD = "#E69F00"
