@@ -47,7 +47,7 @@ from salesbot_pipelines.errors import CatalogRefused
 from salesbot_pipelines.refresh.document import MadeFile, Parts, made_file, write_document
 from salesbot_pipelines.refresh.joins import Joins, gid_number
 from salesbot_pipelines.refresh.manifest import timestamp
-from salesbot_pipelines.refresh.rawfiles import RawFile, read_nodes
+from salesbot_pipelines.refresh.rawfiles import RawFile, node_of, read_lines, read_nodes
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
 
 Progress = Callable[[str, int, int | None], None]
@@ -199,7 +199,7 @@ class Assembly:
         return [location for number in sorted(latest) if (location := latest[number]) is not None]
 
     def _fill_joins(self, raw: Mapping[str, RawFile]) -> None:
-        self._joins.add_levels(self._counted("inventory", raw["inventory"]))
+        self._joins.add_levels(self._counted_lines("inventory", raw["inventory"]))
         for node in self._counted("collections", raw["collections"]):
             members = () if node.get("dropped") else node.get("product_ids") or ()
             self._joins.put_members(node["id"], members)
@@ -276,7 +276,10 @@ class Assembly:
             return None
 
     def _counted(self, stage: str, file: RawFile) -> Iterator[dict[str, Any]]:
-        for done, node in enumerate(read_nodes(file.path)):
+        return map(node_of, self._counted_lines(stage, file))
+
+    def _counted_lines(self, stage: str, file: RawFile) -> Iterator[bytes]:
+        for done, line in enumerate(read_lines(file.path)):
             if done % _REPORT_EVERY == 0:
                 self._progress(stage, done, file.lines)
-            yield node
+            yield line

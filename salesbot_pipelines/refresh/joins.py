@@ -8,7 +8,7 @@ that nothing needs after a crash.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,10 @@ from typing import Any
 import msgspec
 
 _CACHE_KIB = 16 * 1024
+
+
+class _Named(msgspec.Struct, gc=False):
+    id: str
 
 
 class Joins:
@@ -35,21 +39,14 @@ class Joins:
             BEGIN;
             """
         )
-        self._encode = msgspec.json.Encoder(decimal_format="number").encode
+        self._id_of = msgspec.json.Decoder(_Named).decode
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
         self._collections: set[int] = set()
 
-    def add_levels(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Keep the stock of each inventory item; the last record of an item stays."""
-        self._db.executemany("INSERT OR REPLACE INTO levels VALUES (?, ?)", map(self._level_row, records))
-
-    def _level_row(self, record: Mapping[str, Any]) -> tuple[int, bytes]:
-        stock = {
-            "id": record["id"],
-            "incomplete": "inventoryLevels" in (record.get("incomplete") or ()),
-            "levels": record.get("inventoryLevels") or [],
-        }
-        return gid_number(record["id"]), self._encode(stock)
+    def add_levels(self, lines: Iterable[bytes]) -> None:
+        """Keep each raw inventory item as it is written; the last line of an item stays."""
+        rows = ((gid_number(self._id_of(line).id), line) for line in lines)
+        self._db.executemany("INSERT OR REPLACE INTO levels VALUES (?, ?)", rows)
 
     def put_members(self, collection_id: str, product_ids: Iterable[str]) -> None:
         """Note which products the collection names, in place of what an earlier line said."""
@@ -61,14 +58,18 @@ class Joins:
         self._db.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
 
     def levels(self, inventory_item_id: str) -> dict[str, Any] | None:
-        """Give the item's record, or None when none was read."""
+        """Give the item's stock as the normalisers take it, or None when none was read."""
         row = self._db.execute(
             "SELECT record FROM levels WHERE item = ?", (gid_number(inventory_item_id),)
         ).fetchone()
         if row is None:
             return None
-        record: dict[str, Any] = self._decode(row[0])
-        return record
+        node = self._decode(row[0])
+        return {
+            "id": node["id"],
+            "incomplete": "inventoryLevels" in (node.get("incomplete") or ()),
+            "levels": node.get("inventoryLevels") or [],
+        }
 
     def collection_ids(self, product: int) -> list[str]:
         """Give the gids of the product's collections, by number."""

@@ -26,6 +26,9 @@ COMPRESSION_LEVEL = 1
 """Raw objects are written at every refresh and read seldom: level 1 costs a third of level 6."""
 
 
+_BUFFER_BYTES = 256 * 1024
+
+
 @dataclass(frozen=True)
 class RawFile:
     """One finished raw object: where it lies, its size in bytes, its digest and its lines."""
@@ -97,14 +100,21 @@ def stored_raw_file(entity: str, path: Path, *, sha256: str, lines: int) -> RawF
     return described
 
 
+def node_of(line: bytes) -> dict[str, Any]:
+    """Give the node of a raw object's line; fractions come as `Decimal`."""
+    node: dict[str, Any] = _DECODER.decode(line)
+    return node
+
+
 def read_nodes(path: Path) -> Iterator[dict[str, Any]]:
     """Give the nodes of a raw object one at a time; fractions come as `Decimal`."""
-    return map(_DECODER.decode, read_lines(path))
+    return map(node_of, read_lines(path))
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """Give the lines of a raw object as they are written, without their newlines."""
-    with gzip.open(path, "rb") as lines:
+    # gzip finds lines in Python, the buffer in C.
+    with gzip.open(path, "rb") as packed, io.BufferedReader(packed, _BUFFER_BYTES) as lines:
         for line in lines:
             yield line.rstrip(b"\n")
 
@@ -124,7 +134,7 @@ class _Writer:
         packed = gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION_LEVEL, fileobj=self._file, mtime=0)
         self._packed = packed
         # gzip pays for every call: lines are gathered first.
-        self._gathered = io.BufferedWriter(packed, 256 * 1024)
+        self._gathered = io.BufferedWriter(packed, _BUFFER_BYTES)
 
     def write(self, line: bytes) -> None:
         self._gathered.write(line + b"\n")

@@ -14,13 +14,15 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
+_BUFFER_BYTES = 256 * 1024
+
 
 class SortedLines:
     """Collects `(id, line)`; `finish` leaves one file, sorted by id, each id once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._out: BinaryIO = path.open("wb")
+        self._out: BinaryIO = path.open("wb", buffering=_BUFFER_BYTES)
         self._ids = array("Q")
         self._starts = array("Q")
         self._weights = array("L")
@@ -46,8 +48,7 @@ class SortedLines:
         self._ids.append(number)
         self._starts.append(self._end)
         self._weights.append(weight)
-        self._out.write(line)
-        self._out.write(b"\n")
+        self._out.write(line + b"\n")
         self._end += len(line) + 1
 
     def finish(self) -> array[int]:

@@ -78,7 +78,12 @@ def test_sorted_lines_hold_the_last_line_of_each_id_in_order(tmp_path_factory, e
 def test_joins_find_stock_by_item_and_collections_by_product(tmp_path):
     joins = Joins(tmp_path / "joins.sqlite")
     item = "gid://shopify/InventoryItem/77"
-    joins.add_levels([{"id": item, "inventoryLevels": []}, {"id": item, "inventoryLevels": [{"a": Decimal("1.5")}]}])
+    joins.add_levels(
+        [
+            b'{"id":"%b","inventoryLevels":[]}' % item.encode(),
+            b'{"inventoryLevels":[{"a":1.5}],"id":"%b"}' % item.encode(),
+        ]
+    )
     assert joins.levels(item) == {"id": item, "incomplete": False, "levels": [{"a": Decimal("1.5")}]}
     assert joins.levels("gid://shopify/InventoryItem/78") is None
     joins.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1", "gid://shopify/Product/2"])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 PART_BYTES = 6 * 1024 * 1024
 _MOST_PARTS = 256
-_GATHERED_LINES = 64
+_GATHERED_LINES = 2_048
+"""Lines of one scatter that wait in memory, over all its parts: each write opens its file anew."""
 
 
 def parts_for(total_bytes: int) -> int:
@@ -24,13 +25,14 @@ class Scatter:
         self._paths = [folder / f"{name}-{part}" for part in range(parts)]
         self._gathered: list[list[bytes]] = [[] for _ in range(parts)]
         self._parts = parts
+        self._most = max(64, _GATHERED_LINES // parts)
 
     def put(self, number: int, line: bytes) -> None:
         """Add a line to the part of `number`; lines of one number keep their order."""
         part = (number // 32) % self._parts  # Shopify's numbers of one kind are 32 apart and more
         gathered = self._gathered[part]
         gathered.append(line)
-        if len(gathered) >= _GATHERED_LINES:
+        if len(gathered) >= self._most:
             self._flush(part)
 
     def take(self, part: int) -> list[bytes]:
