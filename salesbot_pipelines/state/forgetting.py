@@ -10,10 +10,19 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from salesbot_pipelines.state.tables import audit, control_events, inbox, installs, oauth_states, sessions, shop_work
+from salesbot_pipelines.state.tables import (
+    audit,
+    bulk_operations,
+    control_events,
+    inbox,
+    installs,
+    oauth_states,
+    sessions,
+    shop_work,
+)
 from salesbot_pipelines.state.texts import clean
 
-_OF_A_SHOP = (inbox, control_events, sessions, oauth_states, shop_work, installs)
+_OF_A_SHOP = (inbox, control_events, sessions, oauth_states, bulk_operations, shop_work, installs)
 
 
 def forget_rows(connection: Connection, shop: str, now: datetime, note: str) -> None:

@@ -26,7 +26,7 @@ from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.forgetting import forget_rows, last_epoch
 from salesbot_pipelines.state.marking import mark_wanted
 from salesbot_pipelines.state.renewal import renewal_turn
-from salesbot_pipelines.state.tables import installs, oauth_states, sessions, shop_work
+from salesbot_pipelines.state.tables import bulk_operations, installs, oauth_states, sessions, shop_work
 from salesbot_pipelines.state.texts import clean
 from salesbot_pipelines.state.transactions import reading, writing
 
@@ -212,7 +212,7 @@ class Installs:
                 renewal_holder=None,
                 renewal_until=None,
             )
-            for table in (sessions, oauth_states):
+            for table in (sessions, oauth_states, bulk_operations):
                 connection.execute(delete(table).where(table.c.shop == shop))
         return True
 

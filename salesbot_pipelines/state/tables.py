@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration, by which `check_schema` judges without importing Alembic."""
 
 metadata = MetaData(
@@ -138,6 +138,22 @@ shop_work = Table(
     Column("last_full_at", UtcTime),
     CheckConstraint("done <= wanted", name="done_within_wanted"),
     CheckConstraint("(lease_owner IS NULL) = (lease_until IS NULL)", name="lease_whole"),
+)
+
+bulk_operations = Table(
+    "bulk_operations",
+    metadata,
+    # Not of `installs`: that row would be locked after the one of shop_work, against the order of locks.
+    Column("shop", ForeignKey("shop_work.shop"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("gid", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    # Whose it is now; the rest is of the lease under which the reading began.
+    Column("lease_epoch", _Number, nullable=False),
+    Column("wanted", _Number, nullable=False),
+    Column("newest_event", _Number, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    comment="what runs at Shopify for a reading that has not published",
 )
 
 inbox = Table(

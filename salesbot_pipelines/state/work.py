@@ -14,14 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, select
+from sqlalchemy import ColumnElement, Engine, delete, select
 
 from salesbot_pipelines.errors import LeaseHeld, LeaseLost, NotInstalled
 from salesbot_pipelines.state.clock import Clock, SystemClock, is_live, is_past, read_clock
 from salesbot_pipelines.state.lease import LONGEST_LEASE, Lease
 from salesbot_pipelines.state.marking import mark_wanted
 from salesbot_pipelines.state.retries import LONGEST_WAIT, Jitter, RetryRules, full_jitter
-from salesbot_pipelines.state.tables import installs, shop_work
+from salesbot_pipelines.state.tables import bulk_operations, installs, shop_work
 from salesbot_pipelines.state.texts import clean
 from salesbot_pipelines.state.transactions import reading, writing
 from salesbot_pipelines.state.work_rows import (
@@ -131,7 +131,8 @@ class ShopWork:
 
         `fetched_at` is the start of the fetch; `changed` is false when the document was the same and
         nothing was uploaded: then the stored raw objects are still the older ones, and so is what they
-        cover. `full` says that everything was read, and not only what events named. Raises `LeaseLost`
+        cover. `full` says that everything was read, and not only what events named. What bulk operations
+        were remembered is forgotten: their results are older than the document now. Raises `LeaseLost`
         and notes nothing: the run that took over publishes.
         """
         with writing(self._engine) as connection:
@@ -140,13 +141,14 @@ class ShopWork:
                 raise _lost(lease)
             now = read_clock(connection, self._clock)
             done = max(row.done, lease.wanted)
+            connection.execute(delete(bulk_operations).where(bulk_operations.c.shop == lease.shop))
             put(
                 connection,
                 lease.shop,
                 **GIVEN_BACK,
                 done=done,
-                # What is left came after the lease began; that is the earliest it can be.
-                wanted_since=max(row.wanted_since, row.leased_at) if row.wanted > done else None,
+                # What is left came after the lease was given, or after an older reading that was gone on with.
+                wanted_since=max(row.wanted_since, min(row.leased_at, fetched_at)) if row.wanted > done else None,
                 unclean=False,
                 attempts=0,
                 next_try_at=None,

@@ -190,12 +190,12 @@ class TestDone:
         turn(100)
         lease = work.lease(SHOP, "run", 60)
         began = work.status(SHOP).leased_at
+        assert began is not None
         turn(10)
         work.want(SHOP)
-        work.publish_done(lease, fetched_at=THEN, revision="r1")
+        work.publish_done(lease, fetched_at=began, revision="r1")
         status = work.status(SHOP)
         assert (status.state, status.wanted, status.done) == ("dirty", 2, 1)
-        assert began is not None
         assert status.wanted_since is not None
         # The oldest it can be: not the first mark, which is done.
         assert timedelta(0) <= began - status.wanted_since <= timedelta(seconds=10)
