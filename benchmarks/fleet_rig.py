@@ -101,17 +101,44 @@ class RunningDagster:
     """Code server, daemon and webserver, and the instance they share."""
 
     instance: dg.DagsterInstance
-    _processes: tuple[psutil.Process, ...]
+    _processes: list[psutil.Process]
+    _restarted: list[psutil.Popen] = dataclasses.field(default_factory=list)
 
     def cpu_seconds(self) -> float:
         """Give the processor time so far of the three and of every run they started, ended or not."""
         return sum(_with_descendants(process) for process in self._processes)
 
-    def kill_run(self) -> None:
-        """End the one run that is in progress, with SIGKILL: the code server's child that has worked most."""
+    def kill_run(self) -> bool:
+        """End a run that is in progress, with SIGKILL: the code server's child that has worked most. False: none."""
         code = self._processes[0]
-        running = [one for one in code.children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
-        max(running, key=lambda one: sum(one.cpu_times()[:2])).kill()
+        running = []
+        for one in code.children(recursive=True):
+            try:
+                if "spawn_main" in " ".join(one.cmdline()):
+                    running.append((sum(one.cpu_times()[:2]), one))
+            except psutil.NoSuchProcess:
+                continue  # it ended while we looked
+        if running:
+            max(running, key=lambda pair: pair[0])[1].kill()
+        return bool(running)
+
+    def kill_daemon(self) -> None:
+        """End the daemon with SIGKILL, and start another, as a service manager would."""
+        daemon = next(one for one in reversed(self._processes) if _is_daemon(one))
+        command, environ = daemon.cmdline(), daemon.environ()
+        daemon.kill()
+        daemon.wait()
+        again = psutil.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._processes.append(again)
+        self._restarted.append(again)
+
+    def close(self) -> None:
+        """End what was started again; the others are their starter's."""
+        for process in self._restarted:
+            if process.is_running():
+                process.terminate()
+                process.wait()
+        self.instance.dispose()
 
     def known(self) -> set[str]:
         """Give the shops that are partitions."""
@@ -129,12 +156,18 @@ def dagster(home: Path, environ: dict[str, str]) -> Iterator[RunningDagster]:
     before = {process.pid for process in psutil.Process().children()}
     with Children(home / "logs", environ) as children:
         start_dagster(children, folder, ui=free_port(0), code=free_port(0))
-        ours = tuple(process for process in psutil.Process().children() if process.pid not in before)
-        instance = dg.DagsterInstance.from_config(str(folder))
+        ours = [process for process in psutil.Process().children() if process.pid not in before]
+        running = RunningDagster(dg.DagsterInstance.from_config(str(folder)), ours)
         try:
-            yield RunningDagster(instance, ours)
+            yield running
         finally:
-            instance.dispose()
+            running.close()
+
+
+def _is_daemon(process: psutil.Process) -> bool:
+    return (
+        process.is_running() and process.status() != psutil.STATUS_ZOMBIE and "dagster._daemon" in process.cmdline()
+    )
 
 
 def _with_descendants(process: psutil.Process) -> float:
