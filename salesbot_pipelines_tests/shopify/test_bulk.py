@@ -205,6 +205,21 @@ def test_a_download_that_breaks_off_is_taken_up_again(bench: Bench, action: str,
     assert snapshot.method == "bulk"
 
 
+def test_a_download_cut_at_any_kilobyte_gives_the_same_file(bench: Bench, tmp_path: Path) -> None:
+    shop = shop_of(bench, 14)
+
+    def fetched(name: str) -> bytes:
+        folder = tmp_path / name
+        folder.mkdir()
+        return BulkOperations(bench.client(shop), folder).run(product_texts(NAMESPACES))["products"].path.read_bytes()
+
+    whole = fetched("whole")
+    assert len(whole) > 16 * 1024
+    for at in (*range(0, len(whole), 1024), len(whole) - 1):
+        bench.faults.add("truncate", operation="bulk_download", times=1, count=at)
+        assert fetched(f"cut at {at}") == whole
+
+
 def test_an_address_that_ended_is_asked_for_again_and_then_given_up(bench: Bench) -> None:
     shop = shop_of(bench)
     bench.faults.add("status", operation="bulk_download", status=403, times=1)
