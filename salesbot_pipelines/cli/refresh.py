@@ -138,6 +138,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
         "omissions": [{"section": o.section, "reason": o.reason, "detail": o.detail} for o in outcome.omissions],
         "method": outcome.method or None,
         "full_because": outcome.full_because or None,
+        "adopted": outcome.adopted or None,
         "calls": outcome.calls.calls,
         "points": outcome.calls.points,
         "throttled": outcome.calls.throttled,

@@ -100,6 +100,8 @@ def _facts_by_asset(outcome: Outcome) -> dict[str, dict[str, Any]]:
         products["drift"] = outcome.drift
     if outcome.full_because:
         raw["full_because"] = outcome.full_because
+    if outcome.adopted:
+        raw["adopted"] = outcome.adopted
     if outcome.subscriptions:
         raw["subscriptions"] = outcome.subscriptions
     document: dict[str, Any] = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from salesbot_pipelines.refresh.assembly import Reading
 from salesbot_pipelines.refresh.outcome import Calls
 from salesbot_pipelines.refresh.rawfiles import RawFile, RawFiles
+from salesbot_pipelines.shopify.bulk_memory import OperationMemory
 from salesbot_pipelines.shopify.client import AdminClient, Stats
 from salesbot_pipelines.shopify.snapshot import ENTITIES, Method, Snapshot, read_snapshot
 
@@ -28,6 +29,12 @@ class Fetched:
     calls: Calls
     client: AdminClient
 
+    @property
+    def adopted(self) -> str:
+        """Which bulk operations of an earlier run gave their results, and when that run's reading began."""
+        names = ", ".join(sorted(self.snapshot.adopted))
+        return f"{names} of {self.snapshot.fetched_at:%Y-%m-%d %H:%M:%S} UTC" if names else ""
+
 
 def fetch(
     client: AdminClient,
@@ -37,17 +44,27 @@ def fetch(
     version: str,
     method: Method,
     progress: Callable[[str, int, int | None], None],
+    operations: OperationMemory | None = None,
+    adopt: bool = False,
 ) -> Fetched:
     """Read the shop's whole catalogue into raw objects.
 
     A large shop is read by bulk operations unless they are refused or not whole; both ways give the same objects.
+    `operations` remembers those, and `adopt` lets the ones of an earlier run be used.
     Objects that vanished while the shop was read are marked in the file, so that it stands for itself. `version` is
     this program's.
     """
     files = RawFiles(folder)
     try:
         snapshot = read_snapshot(
-            client, files, namespaces=namespaces, progress=progress, method=method, scratch=folder
+            client,
+            files,
+            namespaces=namespaces,
+            progress=progress,
+            method=method,
+            scratch=folder,
+            operations=operations,
+            adopt=adopt,
         )
         for entity, numbers in snapshot.dropped.items():
             kind = _GID.get(entity, "Node")
@@ -58,7 +75,7 @@ def fetch(
         files.close()
     if snapshot.bulk_failure:
         _log.warning("[%s] read page by page, bulk was given up: %s", client.shop, snapshot.bulk_failure)
-    return Fetched(
+    fetched = Fetched(
         raw=raw,
         snapshot=snapshot,
         reading=Reading(
@@ -72,6 +89,9 @@ def fetch(
         calls=calls_of(client.stats),
         client=client,
     )
+    if fetched.adopted:
+        _log.info("[%s] went on with bulk operations of an earlier run: %s", client.shop, fetched.adopted)
+    return fetched
 
 
 def calls_of(stats: Stats) -> Calls:

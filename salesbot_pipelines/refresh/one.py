@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from salesbot_pipelines.catalog.changes import Changes
 from salesbot_pipelines.catalog.model import Generator
 from salesbot_pipelines.catalog.problems import Rules
-from salesbot_pipelines.errors import CatalogRefused, RawMissing, ShopifyError
+from salesbot_pipelines.errors import CatalogRefused, RawMissing, SnapshotUnstable
 from salesbot_pipelines.refresh.assembly import Assembled, Assembly, Reading
 from salesbot_pipelines.refresh.batch import Batch
 from salesbot_pipelines.refresh.comparing import compare
@@ -27,11 +27,13 @@ from salesbot_pipelines.refresh.outcome import Calls, Outcome, Status
 from salesbot_pipelines.refresh.published import stored_products
 from salesbot_pipelines.refresh.publishing import Publishing, Standing
 from salesbot_pipelines.refresh.rawfiles import RawFile
+from salesbot_pipelines.refresh.subscriptions import mend_subscriptions
+from salesbot_pipelines.shopify.bulk_memory import cancel_remembered
 from salesbot_pipelines.shopify.changed import FullReadNeeded
 from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.snapshot import ENTITIES, still_there
-from salesbot_pipelines.shopify.webhooks import reconcile_subscriptions
 from salesbot_pipelines.spaces.keys import ShopKeys
+from salesbot_pipelines.state.bulk_operations import RememberedOperations
 from salesbot_pipelines.state.explaining import SeenEvents, events_since
 from salesbot_pipelines.state.installs import Install
 
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
+
+_ADOPTING = ("webhook", "schedule")
+"""Who goes on with bulk operations of a killed run; a person wants the shop as it is now."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class OneRefresh:
         self._progress = guard.keeping(progress)
         self._keys = ShopKeys(install.owner, install.shop)
         self._publishing = Publishing(use_case.store, self._keys, guard)
+        self._operations = RememberedOperations(use_case.engine, guard.lease)
         self._generator = Generator(name="salesbot_pipelines", run_id=batch.run_id, version=use_case.version)
         self._seconds: dict[str, float] = {}
         self._drift: int | None = None
@@ -90,7 +96,7 @@ class OneRefresh:
         with self._timed("publish"):
             outcome = self._published(fetched.raw, fetched.reading, assembled, made.standing, calls_of(client.stats))
         self._use_case.work.publish_done(
-            self._guard.lease,
+            self._operations.covered_by(self._guard.lease, fetched.snapshot.adopted.values()),
             fetched_at=fetched.reading.fetched_at,
             revision=assembled.revision,
             changed=outcome.status is Status.PUBLISHED,
@@ -99,7 +105,7 @@ class OneRefresh:
         if self._install.status == "needs_reauth":
             self._use_case.installs.clear_reauth(self._install.shop)
         method = "incremental" if made.of_changes else fetched.reading.method
-        return replace(outcome, method=method, full_because=self._full_because)
+        return replace(outcome, method=method, full_because=self._full_because, adopted=fetched.adopted)
 
     def _made_of_changes(self, client: AdminClient) -> _Made | None:
         """Read only what events named; None when everything has to be read, for a reason that is noted."""
@@ -130,10 +136,18 @@ class OneRefresh:
             _log.info("[%s] everything is read: %s", self._install.shop, needed)
             shutil.rmtree(folder)
             return None
+        cancel_remembered(client, self._operations)  # what is published now is newer
         _log.info("[%s] read what changed: %d objects", self._install.shop, len(baseline.changed))
         return _Made(fetched, assembled, standing, of_changes=True)
 
     def _made_of_everything(self, client: AdminClient) -> _Made:
+        try:
+            return self._made_anew(client)
+        except (CatalogRefused, SnapshotUnstable):
+            cancel_remembered(client, self._operations)  # the same results would be refused again
+            raise
+
+    def _made_anew(self, client: AdminClient) -> _Made:
         method = self._batch.method
         with self._timed("fetch"):
             fetched = fetch(
@@ -143,8 +157,12 @@ class OneRefresh:
                 version=self._use_case.version,
                 method="auto" if method == "incremental" else method,
                 progress=self._progress,
+                operations=self._operations,
+                adopt=self._batch.trigger in _ADOPTING and not self._batch.full,
             )
-            self._reconcile_subscriptions(client)
+            address = self._use_case.settings.shopify.webhook_address
+            if address and self._batch.trigger == "schedule":
+                self._subscriptions = mend_subscriptions(client, address)
         assembled = self._assembled(fetched.raw, fetched.reading, self._folder)
         with self._timed("publish"):
             standing = self._publishing.look(ENTITIES)
@@ -254,23 +272,6 @@ class OneRefresh:
             calls=calls or Calls(),
             seconds=self._seconds,
         )
-
-    def _reconcile_subscriptions(self, client: AdminClient) -> None:
-        """Mend the shop's webhook subscriptions once a day: Shopify removes those that failed for some hours.
-
-        A refresh does not fail for it; what is wrong is logged and shown.
-        """
-        address = self._use_case.settings.shopify.webhook_address
-        if not address or self._batch.trigger != "schedule":
-            return
-        try:
-            done = reconcile_subscriptions(client, address)
-        except ShopifyError as error:
-            self._subscriptions = f"not looked at: {error.public_text}"
-            _log.warning("[%s] subscriptions: %s", self._install.shop, error.public_text)
-            return
-        counts = {name: len(getattr(done, name)) for name in ("kept", "created", "updated", "removed", "refused")}
-        self._subscriptions = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
     def _changes(self, standing: Standing, assembled: Assembled) -> Changes | None:
         found, self._drift = compare(

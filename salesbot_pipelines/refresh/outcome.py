@@ -61,6 +61,8 @@ class Outcome:
     """How Shopify was read: paged, bulk, or incremental; empty when it was not."""
     full_because: str = ""
     """Why everything was read though events had named what changed."""
+    adopted: str = ""
+    """Which bulk operations of a run that did not end were gone on with, and when its reading began."""
     calls: Calls = field(default_factory=Calls)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Duration by phase: fetch, normalise, publish."""

@@ -1,9 +1,10 @@
 """Bulk operations: Shopify writes a whole listing into a file, which is fetched when it is ready.
 
 The promise: a result is used only when the operation is COMPLETED and the file has as many lines as Shopify says; a
-partial one never. Operations of others are left alone, ours are cancelled when nobody waits for them any more. What
-cannot be had ends in `BulkFailed`, and whoever asked reads page by page instead. Joining the lines belongs to
-`reading`. https://shopify.dev/docs/api/usage/bulk-operations/queries
+partial one never. Operations of others are left alone, ours are cancelled when nobody waits for them any more; what a
+killed run left behind is adopted where it is remembered. What cannot be had ends in `BulkFailed`, and whoever asked
+reads page by page instead. Joining the lines belongs to `reading`.
+https://shopify.dev/docs/api/usage/bulk-operations/queries
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ from typing import Any
 
 import httpx
 
-from salesbot_pipelines.errors import BulkFailed, QueryRejected, ShopifyError, ShopifyUnavailable
+from salesbot_pipelines.errors import (
+    BulkFailed,
+    QueryRejected,
+    SalesbotError,
+    ShopifyUnavailable,
+    Throttled,
+)
 from salesbot_pipelines.shopify.answers import Answer
+from salesbot_pipelines.shopify.bulk_memory import History, RememberedOperation, cancel, cancel_released
 from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.effort import Effort
 from salesbot_pipelines.shopify.queries import load
 
-_LIVE = ("CREATED", "RUNNING", "CANCELING")
+_GOING = ("CREATED", "RUNNING")
+_LIVE = (*_GOING, "CANCELING")
 _BUSY = ("OPERATION_IN_PROGRESS", "LIMIT_REACHED")
 _AGAIN = ("INTERNAL_SERVER_ERROR", "TIMEOUT", None)  # None: Shopify cancelled it, as it does with a stalled one
 _FIRST_POLL_SECONDS = 0.25
@@ -45,22 +54,32 @@ class BulkResult:
 
 
 class BulkOperations:
-    """The bulk operations of one reading of one shop."""
+    """The bulk operations of one reading of one shop; `adopted` are those that an earlier reading began, by name."""
 
-    def __init__(self, client: AdminClient, folder: Path, patience: Patience | None = None) -> None:
+    def __init__(
+        self, client: AdminClient, folder: Path, patience: Patience | None = None, history: History | None = None
+    ) -> None:
         self._client = client
         self._folder = folder
         self._patience = patience or Patience()
+        self._history = history
         self._running: dict[str, str] = {}
+        self.adopted: dict[str, RememberedOperation] = {}
 
     def run(
         self, texts: Mapping[str, str], progress: Callable[[str, int], None] | None = None
     ) -> dict[str, BulkResult]:
-        """Run all texts at once and return their results by name; raise `BulkFailed` unless all are whole."""
+        """Run all texts at once and return their results by name; raise `BulkFailed` unless all are whole.
+
+        What is remembered of earlier readings is adopted or cancelled first. Where Shopify cannot be reached,
+        nothing is cancelled that is remembered: the next run goes on with it.
+        """
         results: dict[str, BulkResult] = {}
         try:
+            self._adopt(texts)
             for name, text in texts.items():
-                self._running[name] = self._start(text)
+                if name not in self._running:
+                    self._begin(name, text)
             for name, text in texts.items():
                 node = self._finished(name, text, progress)
                 results[name] = self._fetched(name, node)
@@ -69,9 +88,49 @@ class BulkOperations:
             raise BulkFailed(
                 f"{self._client.shop}: the result cannot be kept: {error.strerror}", shop=self._client.shop
             ) from error
+        except (ShopifyUnavailable, Throttled):
+            if self._history is not None:
+                self._running.clear()
+            raise
         finally:
             self._cancel_rest()
         return results
+
+    def _adopt(self, texts: Mapping[str, str]) -> None:
+        """Take over what earlier readings began and this one would begin again; cancel the rest of theirs."""
+        history = self._history
+        if history is None:
+            return
+        now = self._client.clock.now()
+        for known in history.memory.recall():
+            digest = history.digest(self._client.api_version, texts.get(known.name, ""))
+            if history.may_adopt(known, digest, now) and self._is_usable(known.gid):
+                self._running[known.name], self.adopted[known.name] = known.gid, known
+            else:
+                cancel_released(self._client, history.memory, known.gid)
+
+    def _is_usable(self, gid: str) -> bool:
+        try:
+            node = self._client.execute(load("bulk_poll"), {"id": gid}).data.get("bulkOperation") or {}
+        except QueryRejected:  # another app's by now
+            return False
+        status = node.get("status")
+        return status in _GOING or (status == "COMPLETED" and bool(node.get("url")))
+
+    def _begin(self, name: str, text: str) -> None:
+        """Start an operation and have it remembered; one that cannot be remembered does not stay."""
+        self.adopted.pop(name, None)
+        gid = self._running[name] = self._start(text)
+        history = self._history
+        if history is None:
+            return
+        try:
+            digest = history.digest(self._client.api_version, text)
+            history.memory.remember(name, gid, digest, history.began_at)
+        except SalesbotError:
+            del self._running[name]
+            cancel(self._client, gid)
+            raise
 
     def _start(self, text: str) -> str:
         """Start an operation, waiting for a free place; raise `BulkFailed` when it is refused."""
@@ -98,10 +157,14 @@ class BulkOperations:
             waited += pause
 
     def _finished(self, name: str, text: str, progress: Callable[[str, int], None] | None) -> Mapping[str, Any]:
-        """Wait for an operation and return its node once it is COMPLETED; a failure that may pass is tried twice."""
+        """Wait for an operation and return its node once it is COMPLETED.
+
+        A failure that may pass is tried twice, and so is what ended badly since an earlier reading began it.
+        """
         node = self._ended(name, progress)
-        if node.get("status") in ("FAILED", "CANCELED") and node.get("errorCode") in _AGAIN:
-            self._running[name] = self._start(text)
+        failed = node.get("status") in ("FAILED", "CANCELED") and node.get("errorCode") in _AGAIN
+        if failed or (name in self.adopted and node.get("status") != "COMPLETED"):
+            self._begin(name, text)
             node = self._ended(name, progress)
         status, code = str(node.get("status")), node.get("errorCode")
         if status == "COMPLETED":
@@ -189,10 +252,10 @@ class BulkOperations:
     def _cancel_rest(self) -> None:
         """Cancel what nobody waits for: it would hold one of five places for hours."""
         for gid in self._running.values():
-            try:
-                self._client.execute(load("bulk_cancel"), {"id": gid})
-            except ShopifyError:  # the operation ends by itself, after ten days at the latest
-                continue
+            if self._history is None:
+                cancel(self._client, gid)
+            else:
+                cancel_released(self._client, self._history.memory, gid)
         self._running.clear()
 
     def _broken(self, reason: str) -> ShopifyUnavailable:

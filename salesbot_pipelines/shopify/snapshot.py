@@ -7,32 +7,29 @@ end. Memory does not grow with the catalogue but for eight bytes an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from salesbot_pipelines.catalog.model import Omission
-from salesbot_pipelines.errors import BulkFailed, QueryRejected, ShopifyUnavailable
-from salesbot_pipelines.shopify.bulk import BulkOperations, Patience
+from salesbot_pipelines.errors import QueryRejected, ShopifyUnavailable
+from salesbot_pipelines.shopify.bulk import Patience
+from salesbot_pipelines.shopify.bulk_memory import History, OperationMemory
 from salesbot_pipelines.shopify.client import AdminClient, Stats
+from salesbot_pipelines.shopify.goods import Goods, read_goods
 from salesbot_pipelines.shopify.queries import load
-from salesbot_pipelines.shopify.reading.bulk_inventory import BulkInventory, inventory_texts
-from salesbot_pipelines.shopify.reading.bulk_products import BulkProducts, product_texts
 from salesbot_pipelines.shopify.reading.collections import CollectionReader
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.context import Progress, RawSink, Reading
 from salesbot_pipelines.shopify.reading.discounts import DiscountReader
 from salesbot_pipelines.shopify.reading.holes import SectionUnread
-from salesbot_pipelines.shopify.reading.inventory import InventoryReader
 from salesbot_pipelines.shopify.reading.pages import by_ids
 from salesbot_pipelines.shopify.reading.places import read_locations, read_shop
 from salesbot_pipelines.shopify.reading.preflight import Preflight, read_preflight, scopes_in
-from salesbot_pipelines.shopify.reading.products import ProductReader
 from salesbot_pipelines.shopify.reading.sections import may_read, read_section
-from salesbot_pipelines.shopify.reading.settle import COLLECTIONS, DISCOUNTS, PRODUCTS, settle
+from salesbot_pipelines.shopify.reading.settle import COLLECTIONS, DISCOUNTS, settle
 
 __all__ = ["ENTITIES", "RawSink", "Snapshot", "granted_scopes", "read_snapshot", "still_there"]
 
@@ -78,6 +75,8 @@ class Snapshot:
     duplicates: dict[str, int] = field(default_factory=dict)
     scopes: frozenset[str] = frozenset()
     bulk_failure: str | None = None
+    adopted: Mapping[str, str] = field(default_factory=dict)
+    """The ids of earlier readings' bulk operations whose results were used, by name."""
 
 
 def read_snapshot(
@@ -89,6 +88,8 @@ def read_snapshot(
     method: Method = "paged",
     patience: Patience | None = None,
     scratch: Path | None = None,
+    operations: OperationMemory | None = None,
+    adopt: bool = False,
 ) -> Snapshot:
     """Read the whole shop into `sink` and return the account of it.
 
@@ -97,6 +98,10 @@ def read_snapshot(
     fails or turns out not to be whole, pages are read instead, in the same run; the reason is in
     `Snapshot.bulk_failure`, and `method` says what came of it. Bulk results lie in a folder of their own below
     `scratch` (the system's by default) meanwhile.
+
+    `operations` remembers bulk operations beyond this process. With `adopt` those that an earlier reading began are
+    gone on with where they give the same; otherwise they are cancelled. A reading that used one began when that
+    one's reading did (`fetched_at`), and `adopted` names it.
 
     The order is what refers before what is referred to: discounts name collections and products, collections name
     products, products name inventory items, levels name locations. So a reference that was read finds its target in
@@ -118,8 +123,9 @@ def read_snapshot(
         client, sink, tuple(namespaces), progress, scopes=preflight.scopes, totals=dict(preflight.counts)
     )
     read_shop(reading)
-    failure = _read_entities(reading, _chosen(method, client, preflight), patience, scratch)
-    return _account(reading, preflight, fetched_at, before, failure)
+    history = None if operations is None else History(operations, fetched_at, preflight.scopes, adopt)
+    goods = _read_entities(reading, _chosen(method, client, preflight), patience, scratch, history)
+    return _account(reading, preflight, fetched_at, before, goods)
 
 
 def still_there(client: AdminClient, ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
@@ -155,57 +161,22 @@ def _chosen(method: Method, client: AdminClient, preflight: Preflight) -> bool:
     return points > _PAGED_SECONDS * client.restore_rate
 
 
-def _read_entities(reading: Reading, by_bulk: bool, patience: Patience | None, scratch: Path | None) -> str | None:
-    """Read everything but the shop itself; return why bulk was given up, if it was."""
+def _read_entities(
+    reading: Reading, by_bulk: bool, patience: Patience | None, scratch: Path | None, history: History | None
+) -> Goods:
+    """Read everything but the shop itself; return how products and stock were read."""
     if may_read(reading, "discounts", "read_discounts"):
         discounts = DiscountReader(reading)
         read_section(reading, "discounts", discounts.read, lambda: settle(reading, DISCOUNTS, discounts))
     collections = CollectionReader(reading)
     read_section(reading, "collections", collections.read, lambda: settle(reading, COLLECTIONS, collections))
-    failure = None
-    if by_bulk:
-        try:
-            _read_goods_by_bulk(reading, patience, scratch)
-        except BulkFailed as error:
-            failure = str(error)
-            reading.forget("products", "inventory")
-    if failure is not None or not by_bulk:
-        products = ProductReader(reading)
-        _read_products(reading, products, products.read)
-        if may_read(reading, "inventory", "read_inventory"):
-            read_section(reading, "inventory", InventoryReader(reading).read)
+    goods = read_goods(reading, by_bulk, patience, scratch, history)
     if may_read(reading, "locations", "read_locations"):
         read_section(reading, "locations", lambda: read_locations(reading))
-    return failure
+    return goods
 
 
-def _read_goods_by_bulk(reading: Reading, patience: Patience | None, scratch: Path | None) -> None:
-    """Read products and stock out of bulk results; raise `BulkFailed` when that cannot be had."""
-    texts = product_texts(reading.namespaces)
-    with_stock = may_read(reading, "inventory", "read_inventory")
-    if with_stock:
-        texts |= inventory_texts()
-    with TemporaryDirectory(prefix="salesbot-bulk-", dir=scratch) as name:
-        folder = Path(name)
-        results = BulkOperations(reading.client, folder, patience).run(texts, reading.bulk_step)
-        stock = results.pop("inventory", None)
-        products = ProductReader(reading)
-        _read_products(reading, products, lambda: BulkProducts(reading, products, folder).read(results))
-        reading.by_bulk = True
-        if stock is not None:
-            inventory = BulkInventory(reading, InventoryReader(reading), folder)
-            read_section(reading, "inventory", lambda: inventory.read(stock))
-
-
-def _read_products(reading: Reading, products: ProductReader, read: Callable[[], None]) -> None:
-    if not read_section(reading, "products", read, lambda: settle(reading, PRODUCTS, products)):
-        # Without products there is no catalogue to publish, whatever the reason.
-        raise ShopifyUnavailable(f"{reading.client.shop} does not list its products", shop=reading.client.shop)
-
-
-def _account(
-    reading: Reading, preflight: Preflight, fetched_at: datetime, before: Stats, failure: str | None
-) -> Snapshot:
+def _account(reading: Reading, preflight: Preflight, fetched_at: datetime, before: Stats, goods: Goods) -> Snapshot:
     counts_start = dict(preflight.counts)
     counts_end = dict(reading.counts_end)
     counts_end["variants"] = exact(reading.client.execute(load("variants_count")).data.get("found"))
@@ -217,9 +188,10 @@ def _account(
         counts_start["variants"] = counts_end["variants"] = None
     return Snapshot(
         api_version=preflight.api_version,
-        fetched_at=fetched_at,
+        fetched_at=min([fetched_at, *(known.began_at for known in goods.adopted.values())]),
         method="bulk" if reading.by_bulk else "paged",
-        bulk_failure=failure,
+        bulk_failure=goods.failure,
+        adopted={name: known.gid for name, known in goods.adopted.items()},
         omissions=reading.holes.all(),
         counts_start=counts_start,
         counts_end=counts_end,

@@ -79,12 +79,6 @@ class RememberedOperations:
         """Put back an operation that was released and could not be cancelled, if the shop is still this run's."""
         self._put(self._known[gid])
 
-    def forget(self) -> None:
-        """Forget every operation of this run: nobody shall go on with them."""
-        with writing(self._engine) as connection:
-            if lock_ours(connection, self._lease) is not None:
-                connection.execute(delete(bulk_operations).where(self._ours()))
-
     def covered_by(self, lease: Lease, gids: Collection[str]) -> Lease:
         """Return the lease with what a document covers that is made of these operations' results.
 

@@ -102,7 +102,7 @@ def test_a_frozen_run_on_another_machine_is_refused(rig):
     assert left_behind(rig, DOMAIN) == ""
 
 
-@pytest.mark.parametrize("at", [At("put", 10), At("commit", 15)], ids=str)
+@pytest.mark.parametrize("at", [At("put", 10), At("commit", 16)], ids=str)
 def test_a_killed_run_is_followed_by_a_whole_one(rig, at):
     with child(rig.environ, DOMAIN, at=at, lease_seconds=LEASE) as killed:
         killed.go()

@@ -84,7 +84,6 @@ def test_only_its_own_are_released(engine: Engine, work: ShopWork, turn: Callabl
     new = RememberedOperations(engine, work.lease(SHOP, "next", 60))
     assert not old.release(gid(1)), "the shop is another run's, which has not looked yet"
     new.recall()
-    old.forget()
     old.restore(gid(1))
     assert not old.release(gid(1))
     with pytest.raises(LeaseLost):
@@ -111,14 +110,6 @@ def test_what_could_not_be_cancelled_is_put_back_as_it_was(
     third = RememberedOperations(engine, work.lease(SHOP, "third", 60)).recall()
     assert [(one.gid, one.wanted) for one in third] == [(gid(2), lease.wanted), (gid(1), lease.wanted)]
     assert [one.name for one in third] == [one.name for one in before]
-
-
-def test_a_run_forgets_all_that_it_has_claimed(engine: Engine, work: ShopWork) -> None:
-    _, mine = started(engine, work)
-    started(engine, work, shop=OTHER, first=11)
-    mine.forget()
-    assert left(engine) == set()
-    assert left(engine, OTHER) == {gid(11), gid(12)}
 
 
 @pytest.mark.parametrize("changed", [True, False])
