@@ -17,7 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import chart
 import httpx
+from machine import tell_load
+
+TARGET_MEDIAN, TARGET_P95 = 8.0, 12.0
+"""Seconds, on an idle system."""
 
 SHOP = "tiny-teapots.myshopify.com"
 SALESBOT = [sys.executable, "-m", "salesbot_pipelines"]
@@ -45,12 +50,32 @@ def wait_until(price: str, home: Path, seconds: float = 120.0) -> float:
     return time.perf_counter() - began
 
 
+def draw(seconds: list[float], floor: float, note: str, path: Path) -> None:
+    """Draw which share of the changes was published after how many seconds."""
+    figure, (axes,) = chart.new("How long until a changed price is published?", note)
+    axes.axvline(floor, color=chart.FLOOR, linewidth=1.6, label=f"floor: the refresh command alone, {floor:.1f} s")
+    chart.shares(axes, seconds, color=chart.OURS, label=f"webhook to published ({len(seconds)} changes)")
+    chart.target(
+        axes, TARGET_MEDIAN, f"target: half within {TARGET_MEDIAN:.0f} s, 95 % within {TARGET_P95:.0f} s", across="x"
+    )
+    axes.axvline(TARGET_P95, color=chart.TARGET, linestyle="--", linewidth=1.6)
+    for at, share in ((TARGET_MEDIAN, 50), (TARGET_P95, 95)):
+        axes.plot(at, share, marker="s", color=chart.TARGET)
+        axes.annotate(f"{share} %", (at, share), xytext=(6, -4), textcoords="offset points", color=chart.TARGET)
+    axes.set(xlabel="seconds since the change", ylabel="% of the changes published")
+    axes.set_xlim(0, 1.15 * max(TARGET_P95, *seconds))
+    chart.legend(axes)
+    chart.save(figure, path)
+
+
 def main() -> None:
     """Print the distribution."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--event-wait", default="2", help="SALESBOT_EVENT_WAIT_SECONDS")
+    chart.add_option(parser)
     options = parser.parse_args()
+    note = f"{tell_load()}, event wait {options.event_wait} s"
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / ".salesbot"
         environ = {**os.environ, "SALESBOT_EVENT_WAIT_SECONDS": options.event_wait}
@@ -86,7 +111,9 @@ def main() -> None:
         f"webhook to published, {len(ordered)} times: median {median:.1f} s, p95 {p95:.1f} s, max {ordered[-1]:.1f} s"
     )
     print(f"floor, `salesbot refresh` alone: {floor:.1f} s; median is {median / floor:.1f} x the floor")
-    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, event wait {options.event_wait} s")
+    print(f"event wait {options.event_wait} s")
+    if options.chart:
+        draw(seconds, floor, note, options.chart)
 
 
 if __name__ == "__main__":

@@ -142,9 +142,9 @@ def draw(costs: dict[str, Cost], products: int, note: str, path: Path) -> None:
     axes.axhline(1.0, color=chart.FLOOR, linewidth=1.6, label="all, by pages", zorder=3)
     axes.set(xlabel="what was read", ylabel=f"share of reading all {products:,} products by pages")
     low = min(min(values) for _, _, values in series)
-    axes.set_ylim(10 ** math.floor(math.log10(low)), 8)  # room for the legend
+    axes.set_ylim(10 ** math.floor(math.log10(low)), 2)
     axes.yaxis.set_major_formatter("{x:g}")
-    chart.legend(axes, headroom=0, ncols=3)
+    chart.legend(axes, columns=3)
     chart.save(figure, path)
 
 

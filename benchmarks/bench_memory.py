@@ -90,7 +90,7 @@ def draw(sizes: list[int], peaks: dict[str, list[float]], note: str, path: Path)
     ratio.axhline(1.0, color=chart.FLOOR, linewidth=1.6, label="floor: the smallest shop", zorder=3)
     chart.target(ratio, TARGET_RATIO, f"target: at most {TARGET_RATIO}")
     ratio.set(xlabel="products", ylabel="ratio to the smallest shop")
-    chart.legend(ratio, headroom=0.5)
+    chart.legend(ratio)
     chart.save(figure, path)
 
 

@@ -7,6 +7,7 @@ event when the last one was answered. Open loop: events leave by the clock, what
 latency counts from the moment at which they should have left.
 
     python benchmarks/bench_receiver.py [--seconds 4] [--open-seconds 10] [--rate 1000] [--home FOLDER]
+        [--chart FILE]
 
 Only loopback is used and everything is stopped at the end. At most 64 connections are open at once.
 """
@@ -25,9 +26,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import chart
+from machine import tell_load
 from receiver_load import BODY_BYTES, SECRET, SHOPS
 
 CONNECTIONS = (1, 16, 64)
+TARGET_SHARE, TARGET_P99_MS = 0.30, 25.0
 LOAD = Path(__file__).with_name("receiver_load.py")
 
 
@@ -171,12 +175,15 @@ def measure(kind: str, ports: dict[str, int], pids: dict[str, int], **options: f
 
 
 def run(arguments: argparse.Namespace, home: Path, ports: dict[str, int], pids: dict[str, int]) -> None:
-    print(f"load average {os.getloadavg()[0]:.2f}, {os.cpu_count()} processors, Python {sys.version.split()[0]}\n")
-    print("a bare file on the same disk, 3 KB rows")
+    note = tell_load()
+    print("\na bare file on the same disk, 3 KB rows")
     for rows in (1, 16, 64):
         print(f"  {rows:>3} rows a sync {fsyncs(home, rows=rows, seconds=1.0):>10,.0f} rows/s")
     print("\n                hello/s  cpu us | acknowledged/s  cpu us   p50 ms   p99 ms  wrong | share: rate, cpu")
     acknowledged = 0
+    hello: list[float] = []
+    rates: list[float] = []
+    latencies: dict[str, float] | None = None
     for connections in CONNECTIONS:
         common = {"load": "closed", "connections": connections}
         first = measure("hello", ports, pids, seconds=arguments.seconds / 2, **common)
@@ -184,6 +191,8 @@ def run(arguments: argparse.Namespace, home: Path, ports: dict[str, int], pids: 
         second = measure("hello", ports, pids, seconds=arguments.seconds / 2, **common)
         rate, cpu = (first["rate"] + second["rate"]) / 2, (first["cpu"] + second["cpu"]) / 2
         acknowledged += ours["count"] - ours["wrong"]
+        hello.append(rate)
+        rates.append(ours["rate"])
         print(
             f"{connections:>3} connections {rate:>8,.0f} {cpu:>7.0f} | {ours['rate']:>14,.0f} {ours['cpu']:>7.0f} "
             f"{ours['p50']:>8.2f} {ours['p99']:>8.2f} {ours['wrong']:>6} | "
@@ -191,16 +200,45 @@ def run(arguments: argparse.Namespace, home: Path, ports: dict[str, int], pids: 
         )
     if arguments.open_seconds > 0:
         options = {"load": "open", "rate": arguments.rate, "seconds": arguments.open_seconds}
-        ours = measure("receiver", ports, pids, **options)
+        latencies = ours = measure("receiver", ports, pids, **options)
         acknowledged += ours["count"] - ours["wrong"]
         print(
             f"\nopen loop {arguments.rate:,.0f}/s, {arguments.open_seconds:.0f} s: {ours['rate']:,.0f} acknowledged, "
             f"p50 {ours['p50']} p99 {ours['p99']} p99.9 {ours['p999']} max {ours['max']} ms, {ours['wrong']} wrong"
         )
+    if arguments.chart:
+        draw(hello, rates, latencies, arguments.rate, note, arguments.chart)
     stored = stored_events(home)
     print(f"\nacknowledged {acknowledged:,}, stored {stored:,}: {'none lost' if stored >= acknowledged else 'LOST'}")
     if stored < acknowledged:
         sys.exit(1)
+
+
+def draw(
+    hello: list[float], rates: list[float], latencies: dict[str, float] | None, rate: float, note: str, path: Path
+) -> None:
+    """Draw rates beside hello world's, their share of it, and the open loop's latencies where there are any."""
+    names = [str(connections) for connections in CONNECTIONS]
+    question = "How many webhooks a second are made durable, and how fast?"
+    figure, panels = chart.new(question, note, panels=3 if latencies else 2)
+    series = [("floor: Starlette says hello", chart.FLOOR, hello), ("receiver, durable", chart.OURS, rates)]
+    chart.bars(panels[0], names, series, form="{:,.0f}")
+    panels[0].set(xlabel="connections, closed loop", ylabel="answers a second")
+    chart.legend(panels[0])
+    shares = [ours / floor for ours, floor in zip(rates, hello, strict=True)]
+    chart.bars(panels[1], names, [("receiver, durable", chart.OURS, shares)])
+    panels[1].axhline(1.0, color=chart.FLOOR, linewidth=1.6, label="floor: Starlette says hello", zorder=3)
+    chart.target(panels[1], TARGET_SHARE, f"target: at least {TARGET_SHARE:.2f}")
+    panels[1].set(xlabel="connections, closed loop", ylabel="share of hello world's rate")
+    chart.legend(panels[1])
+    if latencies:
+        quantiles = {"median": "p50", "99 %": "p99", "99.9 %": "p999", "all": "max"}
+        series = [("receiver, durable", chart.OURS, [latencies[name] for name in quantiles.values()])]
+        chart.bars(panels[2], list(quantiles), series, form="{:,.1f}")
+        chart.target(panels[2], TARGET_P99_MS, f"target for 99 %: at most {TARGET_P99_MS:.0f} ms")
+        panels[2].set(xlabel=f"of the answers, open loop at {rate:,.0f}/s", ylabel="milliseconds, at most")
+        chart.legend(panels[2])
+    chart.save(figure, path)
 
 
 if __name__ == "__main__":
@@ -209,6 +247,7 @@ if __name__ == "__main__":
     parser.add_argument("--open-seconds", type=float, default=10.0, help="of the open loop; 0 leaves it out")
     parser.add_argument("--rate", type=float, default=1000.0, help="events a second in the open loop")
     parser.add_argument("--home", default=None, help="folder on the disk to measure")
+    chart.add_option(parser)
     parser.add_argument("--serve", choices=("hello", "receiver"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()

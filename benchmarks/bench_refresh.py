@@ -270,14 +270,14 @@ def draw(sizes: list[int], found: list[tuple[dict[str, Any], dict[str, Any]]], n
             series.append((f"{whose}, {text}", looks[nth][1 - which], values))
     chart.bars(rates, names, series, form="{:,.0f}")
     rates.set(xlabel="products in the shop", ylabel="products a second")
-    chart.legend(rates, headroom=0.45)
+    chart.legend(rates)
     series = [(text, looks[nth][1], [share(*pair, name) for pair in found]) for name, text, nth in ways]
     series.append(("processor time", chart.THIRD, [share(*pair, "cpu") for pair in found]))
     chart.bars(of_floor, names, series)
     chart.target(of_floor, TARGET_SHARE, f"target at {TARGET_PRODUCTS:,} products: at least {TARGET_SHARE}")
     of_floor.set(xlabel="products in the shop", ylabel="share of the floor (1 is the floor itself)")
     of_floor.axhline(1.0, color=chart.FLOOR, linewidth=1.6, label="floor", zorder=3)
-    chart.legend(of_floor, headroom=0.5)
+    chart.legend(of_floor)
     chart.save(figure, path)
 
 

@@ -33,7 +33,7 @@ def new(question: str, note: str, *, panels: int = 1) -> tuple[Figure, Sequence[
     """Give a figure with the finding's question above, a note at the foot, and so many axes side by side."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2 if panels == 1 else 5.0 * panels, 4.6), dpi=120, layout="constrained")
+    figure = Figure(figsize=(7.2 if panels == 1 else 5.0 * panels, 5.0), dpi=120, layout="constrained")
     figure.suptitle(question, fontsize=13, fontweight="bold")
     figure.supxlabel(note, fontsize=8, color="#555555")
     axes = figure.subplots(1, panels, squeeze=False)[0]
@@ -73,8 +73,11 @@ def bars(
             label=label,
             color=colour,
         )
-        axes.bar_label(drawn, [form.format(value) for _, value in there], padding=2, fontsize=8)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # a target may run through it
+        texts = [form.format(value) for _, value in there]
+        axes.bar_label(drawn, texts, padding=3, fontsize=8, bbox=box, zorder=4)
     axes.set_xticks(range(len(groups)), groups)
+    axes.margins(y=0.1)
     if len(groups) == 1:
         axes.set_xlim(-1, 1)
 
@@ -91,12 +94,11 @@ def shares(axes: Axes, values: Iterable[float], **look: Any) -> None:
     reached = [100 * (nth + 1) / len(ordered) for nth in range(len(ordered))]
     marker = "o" if len(ordered) <= 40 else None
     axes.step([ordered[0], *ordered], [0, *reached], where="post", marker=marker, markersize=4, **look)
-    axes.set(ylim=(0, 104))
+    axes.set(ylim=(0, 104), yticks=range(0, 101, 20))
 
 
-def legend(axes: Axes, *, headroom: float = 0.3, **where: Any) -> None:
-    """Put the legend above the data, with that share of the axes' height left free for it."""
-    if headroom:
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high + headroom * (high - low))
-    axes.legend(fontsize=9, facecolor="white", framealpha=1.0, edgecolor="none", **{"loc": "upper left", **where})
+def legend(axes: Axes, *, columns: int = 1) -> None:
+    """Put the legend above the axes, where it covers nothing."""
+    axes.legend(
+        fontsize=9, frameon=False, ncols=columns, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2
+    )

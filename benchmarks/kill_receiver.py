@@ -4,7 +4,7 @@ Each round starts a receiver from nothing, sends events over 16 connections, and
 up to a second after its first answer. Afterwards every acknowledged event must be stored once and must have
 marked its shop. Prints the time from the start of the process to its first 200.
 
-    python benchmarks/kill_receiver.py [--rounds 100] [--seed 1]
+    python benchmarks/kill_receiver.py [--rounds 100] [--seed 1] [--chart FILE]
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ import threading
 import time
 from pathlib import Path
 
+import chart
 from bench_receiver import environment, free_port, prepare
+from machine import tell_load
 from receiver_load import SHOPS, Connection, Requests
 
 
@@ -95,16 +97,29 @@ def one_round(home: Path, number: int, chance: random.Random) -> tuple[set[str],
     return kept, first_at - started if first_at else None
 
 
-def judge(home: Path, kept: set[str]) -> bool:
+def judge(home: Path, kept: set[str]) -> tuple[bool, str]:
+    """Compare the acknowledged ids with the stored ones; say whether all is well, and the finding."""
     with sqlite3.connect(f"file:{home}/state.db?mode=ro", uri=True) as connection:
         stored = [row[0] for row in connection.execute("SELECT webhook_id FROM inbox")]
         marks = connection.execute("SELECT sum(wanted - 1) FROM shop_work").fetchone()[0]
     lost, doubled = len(kept - set(stored)), len(stored) - len(set(stored))
-    print(f"acknowledged {len(kept):,}, stored {len(stored):,}, lost {lost}, doubled {doubled}, marks {marks:,}")
-    return lost == doubled == 0 and marks == len(stored)
+    finding = f"acknowledged {len(kept):,}, stored {len(stored):,}, lost {lost}, doubled {doubled}"
+    print(f"{finding}, marks {marks:,}")
+    return lost == doubled == 0 and marks == len(stored), finding
+
+
+def draw(times: list[float], finding: str, note: str, path: Path) -> None:
+    """Draw after how many seconds which share of the restarts had answered."""
+    figure, (axes,) = chart.new("Is anything lost when the receiver is killed, and when is it back?", note)
+    chart.shares(axes, times, color=chart.OURS, label=f"{len(times)} restarts; {finding}")
+    axes.set(xlabel="seconds from the start of the process to its first 200", ylabel="% of the restarts")
+    axes.set_xlim(0, 1.15 * max(times))
+    chart.legend(axes)
+    chart.save(figure, path)
 
 
 def main(arguments: argparse.Namespace) -> None:
+    note = tell_load()
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(dir=arguments.home) as folder:
         home = Path(folder)
@@ -116,12 +131,14 @@ def main(arguments: argparse.Namespace) -> None:
             kept |= of_round
             if seconds is not None:
                 times.append(seconds)
-        whole = judge(home, kept)
+        whole, finding = judge(home, kept)
     times.sort()
     print(
         f"{arguments.rounds} kills over {len(SHOPS)} shops; from start to first 200: "
-        f"median {times[len(times) // 2]:.2f} s, longest {times[-1]:.2f} s (load average {os.getloadavg()[0]:.1f})"
+        f"median {times[len(times) // 2]:.2f} s, longest {times[-1]:.2f} s"
     )
+    if arguments.chart:
+        draw(times, finding, note, arguments.chart)
     sys.exit(0 if whole else 1)
 
 
@@ -130,4 +147,5 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--home", default=None, help="folder on the disk to use")
+    chart.add_option(parser)
     main(parser.parse_args())
