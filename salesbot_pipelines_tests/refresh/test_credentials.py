@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from salesbot_pipelines.errors import AccessRefused, AccessRevoked, NeedsReauth, ShopifyUnavailable
-from salesbot_pipelines.refresh.credentials import InstallTokens
+from salesbot_pipelines.refresh.credentials import RENEW_BEFORE, InstallTokens
 from salesbot_pipelines.refresh.outcome import Status
 from salesbot_pipelines.sandbox.world import World
 from salesbot_pipelines.state.installs import Credential
@@ -53,6 +53,10 @@ def asked_for_tokens(rig, shop=DOMAIN):
     return rig.server.sandbox.calls.of(shop, "access_token")
 
 
+def refused(rig):
+    return [call for call in rig.server.sandbox.calls.of(DOMAIN) if call.status == 401]
+
+
 def status(rig, shop=DOMAIN):
     return rig.program.installs.require(shop).status
 
@@ -74,12 +78,12 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once_and_stored(rig, shop, o
     assert len(asked_for_tokens(rig)) == 1, "the stored pair is the one in use"
 
 
-def test_a_token_that_ends_soon_is_renewed_before_the_first_call(rig, shop, clock):
+@pytest.mark.parametrize(("left", "renewals"), [(RENEW_BEFORE + timedelta(seconds=1), 0), (RENEW_BEFORE, 1)])
+def test_a_token_that_ends_soon_is_renewed_before_the_first_call(rig, shop, clock, left, renewals):
     log_in(rig, shop)
-    clock.turn(minutes=56)
+    clock.turn(seconds=(stored(rig).expires_at - clock.now() - left).total_seconds())
     rig.publish(DOMAIN)
-    refused = [call for call in rig.server.sandbox.calls.of(DOMAIN) if call.status == 401]
-    assert (len(asked_for_tokens(rig)), refused) == (1, [])
+    assert (len(asked_for_tokens(rig)), refused(rig)) == (renewals, [])
 
 
 def test_a_pair_is_renewed_again_and_again(rig, shop, clock):
@@ -289,6 +293,7 @@ def test_an_app_of_the_own_organisation_gets_its_tokens_by_itself(rig, shop, clo
         assert rig.publish(DOMAIN, full=True).status is Status.PUBLISHED
         assert len(asked_for_tokens(rig)) == expected
         clock.turn(hours=24)
+    assert refused(rig) == [], "it never calls without a token"
     rig.server.sandbox.faults.add("change", operation="Products", change=expire(rig))
     rig.publish(DOMAIN, full=True)
     assert status(rig) == "installed"
