@@ -7,6 +7,7 @@ COMPLETED before its file is whole. Faults named `bulk_...` (see `faults`) spoil
 from __future__ import annotations
 
 import random
+import re
 import secrets
 import shutil
 import tempfile
@@ -42,6 +43,9 @@ class BulkRules:
     at_once: int = 5
 
 
+_NAME = re.compile(r"\bquery\s+(\w+)")
+
+
 @dataclass
 class Operation:
     """One bulk operation: the node the API shows, and what stands behind it."""
@@ -75,7 +79,8 @@ class BulkDesk:
 
     def run_query(self, shop: Shop, text: str, *, grouped: bool) -> tuple[Node | None, list[Node]]:
         """Start an operation; return its node, or the complaints. Raises RefusedField when the app may not."""
-        fault = self.faults.on_bulk(shop.domain)
+        name = _NAME.search(text)
+        fault = self.faults.on_bulk(shop.domain, name[1] if name else None)
         if not self.rules.enabled or (fault and fault.action == "bulk_denied"):
             raise RefusedField("Access denied for bulkOperationRunQuery field.", "ACCESS_DENIED")
         if found := complaints(text):

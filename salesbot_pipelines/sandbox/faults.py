@@ -16,7 +16,7 @@ A rule names the calls it wants (shop, operation, from which call on, how often)
 `slow`, `drain` and `change` come before the answer and may be joined by another rule; of the rest the first wins.
 The next bulk operation is spoiled by: bulk_denied; bulk_failed (`code`, `partial`); bulk_canceled; bulk_stuck;
 bulk_truncated (`count` children per parent); bulk_wrong_count (off by `count`); bulk_shuffled; bulk_bad_line;
-bulk_no_url. Its download is the operation `bulk_download`.
+bulk_no_url. The operation is the name of the query that runs; its download is the operation `bulk_download`.
 
 The operation is the query's name; calls of the token endpoint are named `access_token`.
 """
@@ -152,8 +152,8 @@ class Faults:
             (r for r in hits if r.action not in BEFORE), None
         )
 
-    def on_bulk(self, shop: str) -> Rule | None:
-        """Return what spoils a bulk operation of this shop that begins now."""
+    def on_bulk(self, shop: str, operation: str | None) -> Rule | None:
+        """Return what spoils a bulk operation of this shop, of a query of this name, that begins now."""
         with self._lock:
-            hits = [rule for rule in self._rules if rule.action in BULK and rule.wants(shop, None)]
+            hits = [rule for rule in self._rules if rule.action in BULK and rule.wants(shop, operation)]
         return hits[0] if hits else None

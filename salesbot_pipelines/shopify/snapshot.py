@@ -20,7 +20,8 @@ from salesbot_pipelines.shopify.bulk_memory import History, OperationMemory
 from salesbot_pipelines.shopify.client import AdminClient, Stats
 from salesbot_pipelines.shopify.goods import Goods, read_goods
 from salesbot_pipelines.shopify.queries import load
-from salesbot_pipelines.shopify.reading.collections import CollectionReader
+from salesbot_pipelines.shopify.reading.bulk_members import read_members
+from salesbot_pipelines.shopify.reading.collections import FIRST_PRODUCTS, CollectionReader
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.context import Progress, RawSink, Reading
 from salesbot_pipelines.shopify.reading.discounts import DiscountReader
@@ -93,9 +94,9 @@ def read_snapshot(
 ) -> Snapshot:
     """Read the whole shop into `sink` and return the account of it.
 
-    `method` is how products and stock are read: "paged"; "bulk", by bulk operations; "auto", by bulk when paging
-    would take longer than a minute at the rate Shopify grants. Both give the same nodes. When bulk is refused,
-    fails or turns out not to be whole, pages are read instead, in the same run; the reason is in
+    `method` is how products, stock and long collections are read: "paged"; "bulk", by bulk operations; "auto", by
+    bulk when paging would take longer than a minute at the rate Shopify grants. All give the same nodes. When bulk
+    is refused, fails or turns out not to be whole, pages are read instead, in the same run; the reason is in
     `Snapshot.bulk_failure`, and `method` says what came of it. Bulk results lie in a folder of their own below
     `scratch` (the system's by default) meanwhile.
 
@@ -168,7 +169,8 @@ def _read_entities(
     if may_read(reading, "discounts", "read_discounts"):
         discounts = DiscountReader(reading)
         read_section(reading, "discounts", discounts.read, lambda: settle(reading, DISCOUNTS, discounts))
-    collections = CollectionReader(reading)
+    members = read_members(reading, scratch, longer_than=FIRST_PRODUCTS) if by_bulk else None
+    collections = CollectionReader(reading, members)
     read_section(reading, "collections", collections.read, lambda: settle(reading, COLLECTIONS, collections))
     goods = read_goods(reading, by_bulk, patience, scratch, history)
     if may_read(reading, "locations", "read_locations"):

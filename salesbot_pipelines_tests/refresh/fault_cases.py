@@ -97,7 +97,7 @@ CALLS = {
 }
 """How often a paged refresh of the small shop calls each operation; a test compares it with a refresh."""
 
-BULK_CALLS = {"BulkPoll": 3, "BulkRun": 3, "bulk_download": 3}
+BULK_CALLS = {"BulkPoll": 4, "BulkRun": 4, "bulk_download": 4}
 """The calls that a refresh by bulk operations makes instead."""
 
 MOVING_CALLS = {
@@ -163,7 +163,7 @@ def cases() -> list[Case]:
         *(
             Case(fault, None, nth, place, times, situation="bulk")
             for fault in BULK_FAULTS
-            for nth, place, times in ((1, "first", 1), (2, "middle", 1), (3, "last", 1), (1, "first", None))
+            for nth, place, times in ((1, "first", 1), (2, "middle", 1), (4, "last", 1), (1, "first", None))
         ),
         *_at_calls(MOVING_CALLS, "moving"),
     ]

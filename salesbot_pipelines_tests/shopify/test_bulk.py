@@ -156,7 +156,7 @@ SPOILED = [
 @pytest.mark.parametrize(("action", "how"), SPOILED)
 def test_a_result_that_is_not_whole_is_given_up_for_pages(bench: Bench, action: str, how: dict[str, Any]) -> None:
     shop = shop_of(bench, 14)
-    bench.faults.add(action, **how)
+    bench.faults.add(action, operation="BulkProducts", **how)
     snapshot, sink = read(bench, shop, "bulk")
     nodes = sink.settled(snapshot)
     assert told(nodes) == truth(shop, NAMESPACES)
@@ -169,7 +169,7 @@ def test_a_result_that_is_not_whole_is_given_up_for_pages(bench: Bench, action: 
 @pytest.mark.parametrize("action", ["bulk_failed", "bulk_canceled"])
 def test_a_failure_that_passes_is_tried_again(bench: Bench, action: str) -> None:
     shop = shop_of(bench)
-    bench.faults.add(action, times=1)
+    bench.faults.add(action, operation="BulkProducts", times=1)
     snapshot, sink = read(bench, shop, "bulk")
     assert told(sink.settled(snapshot)) == truth(shop, NAMESPACES)
     assert snapshot.method == "bulk"
@@ -280,7 +280,7 @@ def test_what_nobody_waits_for_is_cancelled(bench: Bench) -> None:
     bench.server.sandbox.bulk.rules.run_seconds = 10_000
     snapshot, _ = read(bench, shop, "bulk")
     assert snapshot.method == "paged"
-    assert len(bench.calls.of(shop.domain, "BulkCancel")) == len(product_texts(NAMESPACES)) + 1
+    assert len(bench.calls.of(shop.domain, "BulkCancel")) == len(product_texts(NAMESPACES)) + 2  # stock, and members
     assert not [node for node in shop.all("operations") if node["status"] in ("CREATED", "RUNNING")]
 
 

@@ -1,8 +1,9 @@
 """Collections with the ids of their products, in the shop's own order.
 
-The first 250 come with the page, so most collections are of one moment. A longer one is drained by cursor; its
-order may shift in between (it can be by sales), so a product that comes twice or a wrong count means reading it
-anew. Paging ends at 25,000: what lies beyond is read from the other end.
+The first 250 come with the page, so most collections are of one moment. A longer one is taken from a bulk result
+where there is one that proves itself, or drained by cursor; its order may shift in between (it can be by sales), so a
+product that comes twice or a wrong count means reading it anew. Paging ends at 25,000: what lies beyond is read from
+the other end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from salesbot_pipelines.shopify.queries import load
+from salesbot_pipelines.shopify.reading.bulk_members import BulkMembers
 from salesbot_pipelines.shopify.reading.connections import exact, flatten
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.holes import SectionUnread, mark_holes, mark_incomplete
@@ -17,16 +19,19 @@ from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.pages import WINDOW, Node, by_ids, drain, walk
 
 ENTITY = "collections"
-_IN_A_PAGE = {"productsFirst": 250}
+FIRST_PRODUCTS = 250
+"""Products of a collection that come with its page."""
+_IN_A_PAGE = {"productsFirst": FIRST_PRODUCTS}
 _ATTEMPTS = 3
 
 
 class CollectionReader:
     """Reads all collections of a shop, or those with given ids."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, members: BulkMembers | None = None) -> None:
         self._reading = reading
         self._client = reading.client
+        self._members = members or BulkMembers()
 
     def read(self) -> None:
         """Write every collection of the shop."""
@@ -60,6 +65,9 @@ class CollectionReader:
 
     def _complete(self, node: Node) -> Node:
         """Return the collection with all its products, or with the most of them that could be read."""
+        proved = self._members.of(node)
+        if proved is not None:
+            return {**node, "products": proved}
         best: list[Node] = node["products"]
         for _ in range(_ATTEMPTS):
             try:

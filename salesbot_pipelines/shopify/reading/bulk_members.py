@@ -1,0 +1,89 @@
+"""The products of long collections, out of one bulk result.
+
+By pages a collection of 5,000 products costs twenty calls and 300 points, and a large shop has many. A list is taken
+from the file only when it is proved to be the collection's of now: as long as Shopify counts, without a product that
+comes twice, of the same `updatedAt`, and beginning as the page does that was read meanwhile. Any other is drained by
+cursor, as all are where bulk cannot be had.
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from salesbot_pipelines.errors import BulkFailed
+from salesbot_pipelines.shopify.bulk import BulkOperations, BulkResult, Patience
+from salesbot_pipelines.shopify.queries import bulk_text
+from salesbot_pipelines.shopify.reading.bulk_lines import Node, decode_lines, read_lines
+from salesbot_pipelines.shopify.reading.connections import exact
+from salesbot_pipelines.shopify.reading.context import Reading
+from salesbot_pipelines.shopify.reading.ids import number_of
+
+_log = logging.getLogger(__name__)
+
+ENTITY = "collections"
+_PATIENCE = Patience(busy_seconds=60.0, run_seconds=900.0)
+"""Seconds after which draining the lists by cursor is the better way."""
+
+MOST_HELD = 2_000_000
+"""Members kept in memory, at eight bytes each; the collections beyond are drained by cursor."""
+
+
+def members_text() -> dict[str, str]:
+    """Return the operation that the members of all collections take."""
+    return {ENTITY: bulk_text("bulk_collections")}
+
+
+class BulkMembers:
+    """The lists of one result, by collection."""
+
+    def __init__(self, result: BulkResult | None = None, shop: str = "", *, longer_than: int = 0) -> None:
+        """Read a result, keeping the lists that are longer than a page; raise `BulkFailed` when it is broken."""
+        self._moments: dict[int, object] = {}
+        self._lists: dict[int, array[int]] = {}
+        if result is None:
+            return
+        held, left_out = 0, set()
+        for number, kind, parent, _, raw in read_lines(result.path, result.lines, shop):
+            if not parent:
+                self._moments[number] = decode_lines([raw], shop)[0].get("updatedAt")
+            elif kind == "Product" and parent not in left_out:
+                found = self._lists.setdefault(parent, array("q"))
+                found.append(number)
+                held += 1
+                if held > MOST_HELD:
+                    held -= len(self._lists.pop(parent))
+                    left_out.add(parent)
+        self._lists = {number: found for number, found in self._lists.items() if len(found) > longer_than}
+
+    def of(self, node: Node) -> list[Node] | None:
+        """Return the products of a collection, None unless they are proved; `node` has the first page of them."""
+        number = number_of(node["id"])
+        found = self._lists.get(number)
+        first = [number_of(product["id"]) for product in node["products"]]
+        if (
+            found is None
+            or len(found) != exact(node.get("productsCount"))
+            or len(set(found)) != len(found)
+            or self._moments.get(number) != node.get("updatedAt")
+            or found[: len(first)].tolist() != first
+        ):
+            return None
+        return [{"id": f"gid://shopify/Product/{product}"} for product in found]
+
+
+def read_members(reading: Reading, scratch: Path | None, *, longer_than: int) -> BulkMembers:
+    """Ask for the members of all collections at once; none are known where that cannot be had."""
+    shop = reading.client.shop
+    with TemporaryDirectory(prefix="salesbot-bulk-", dir=scratch) as name:
+        try:
+            results: Mapping[str, BulkResult] = BulkOperations(reading.client, Path(name), _PATIENCE).run(
+                members_text(), reading.bulk_step
+            )
+            return BulkMembers(results[ENTITY], shop, longer_than=longer_than)
+        except BulkFailed as error:
+            _log.info("[%s] long collections are read page by page: %s", shop, error)
+            return BulkMembers()
