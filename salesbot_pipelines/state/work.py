@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, delete, select
+from sqlalchemy import ColumnElement, Engine, delete, select, update
 
 from salesbot_pipelines.errors import LeaseHeld, LeaseLost, NotInstalled
 from salesbot_pipelines.state.clock import Clock, SystemClock, is_live, is_past, read_clock
@@ -188,6 +188,9 @@ class ShopWork:
             now = read_clock(connection, self._clock)
             if row.wanted <= row.done:
                 mark_wanted(connection, {lease.shop: 1}, now)
+                # Nothing came since the operations began: the mark asks for what they are to give.
+                covered = update(bulk_operations).where(bulk_operations.c.shop == lease.shop)
+                connection.execute(covered.values(wanted=row.wanted + 1))
             put(
                 connection,
                 lease.shop,

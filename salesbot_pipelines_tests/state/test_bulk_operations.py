@@ -127,6 +127,28 @@ def test_a_failed_run_leaves_them_for_the_next_one(engine: Engine, work: ShopWor
     assert left(engine) == {gid(1), gid(2)}
 
 
+@pytest.mark.parametrize("told_meanwhile", [False, True])
+def test_the_mark_of_a_failure_is_covered_by_its_own_operations(
+    engine: Engine, work: ShopWork, clock: TurnableClock, told_meanwhile: bool
+) -> None:
+    """It stands for the run that failed, and for nothing that came after its reading began."""
+    work.publish_done(work.lease(SHOP, "before", 60), fetched_at=BEGAN, revision="r")
+    lease, _ = started(engine, work)
+    if told_meanwhile:
+        Telling(engine, clock)(1)
+    work.failed(lease, "the network is away", retryable=True, nothing_written=True)
+    Telling(engine, clock)(2, webhook_id="later")
+    after = work.lease(SHOP, "next", 60)
+    assert after.wanted == lease.wanted + 2
+    mine = RememberedOperations(engine, after)
+    mine.recall()
+    covered = mine.covered_by(after, [gid(1), gid(2)])
+    assert covered.wanted == lease.wanted + (0 if told_meanwhile else 1)
+    work.publish_done(covered, fetched_at=BEGAN, revision="r")
+    found = unread_events(engine, work.lease(SHOP, "last", 60), most=10)
+    assert (numbers(found), found and found.unexplained) == ({1, 2} if told_meanwhile else {2}, 0)
+
+
 def test_what_came_after_the_oldest_reading_stays_pending(
     engine: Engine, work: ShopWork, clock: TurnableClock, turn: Callable[[float], None]
 ) -> None:
