@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 from salesbot_pipelines.defs.assets import ASSET_NAMES
+from salesbot_pipelines.defs.materialisations import materialisations
+from salesbot_pipelines.refresh.outcome import Outcome, Status
 from salesbot_pipelines_tests.defs.inprocess import REFRESHED, failure_text, materialised_by
 
 
@@ -165,3 +168,17 @@ def test_due_shops_are_recorded_in_the_same_five_assets(dagster):
     assert json.loads(dagster.rig.document_bytes(shops[0]))["source"]["trigger"] == "webhook"
     status = dagster.rig.program.work.status(shops[0])
     assert status.wanted == status.done
+
+
+def test_what_was_gone_on_with_stands_in_the_metadata():
+    how = {"shop": "one.myshopify.com", "status": Status.PUBLISHED, "trigger": "webhook", "owner": str(uuid.uuid4())}
+    told = "products of 2026-11-25 02:00:00 UTC"
+    with_it, without = (
+        {
+            str(made.asset_key.to_user_string()): made.metadata
+            for made in materialisations(Outcome(**how, **more), ASSET_NAMES)
+        }
+        for more in ({"adopted": told}, {})
+    )
+    assert with_it["raw_catalog"]["adopted"].value == told
+    assert "adopted" not in without["raw_catalog"]
