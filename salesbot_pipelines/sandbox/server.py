@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
 import socket
+import sys
 import threading
 import time
 from types import TracebackType
@@ -79,6 +81,8 @@ def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    # uvicorn raises the signal that stopped it once more; by default that ends the process before it has cleaned up.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     listener = _socket(host, port)
     print(f"sandbox on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - its one line of output
     uvicorn.Server(_config(sandbox)).run([listener])
