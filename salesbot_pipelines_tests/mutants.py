@@ -28,18 +28,22 @@ TARGETS = {
         "salesbot_pipelines_tests/refresh/test_losses.py",
     ],
     "salesbot_pipelines/state/work.py": [
+        "salesbot_pipelines_tests/state/test_leases.py",
         "salesbot_pipelines_tests/state/test_work.py",
         "salesbot_pipelines_tests/state/test_histories.py",
     ],
     "salesbot_pipelines/state/work_rows.py": [
         "salesbot_pipelines_tests/state/test_clock.py",
+        "salesbot_pipelines_tests/state/test_leases.py",
         "salesbot_pipelines_tests/state/test_work.py",
         "salesbot_pipelines_tests/state/test_unread.py",
     ],
     "salesbot_pipelines/state/clock.py": [
         "salesbot_pipelines_tests/state/test_clock.py",
+        "salesbot_pipelines_tests/state/test_leases.py",
         "salesbot_pipelines_tests/state/test_work.py",
     ],
+    "salesbot_pipelines/shopify/reading/bulk_members.py": ["salesbot_pipelines_tests/shopify/test_bulk_members.py"],
     "salesbot_pipelines/refresh/publishing.py": [
         "salesbot_pipelines_tests/refresh/test_publishing.py",
         "salesbot_pipelines_tests/refresh/test_one_writer.py",

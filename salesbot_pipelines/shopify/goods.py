@@ -1,4 +1,4 @@
-"""Products and stock: by pages, or by bulk operations that this reading began or one that was killed.
+"""Products, stock, long collections: by pages, or by bulk operations that this reading or a killed one began.
 
 Operations of an earlier reading give the shop of an earlier moment, and are held against the shop of now: products
 made since are read, those gone since are dropped. When such results turn out not to be whole, the operations are
@@ -7,6 +7,7 @@ begun anew, once; what cannot be had by bulk at all is read page by page.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from salesbot_pipelines.shopify.bulk import BulkOperations, Patience
 from salesbot_pipelines.shopify.bulk_memory import History, RememberedOperation, cancel_remembered
 from salesbot_pipelines.shopify.queries import load
 from salesbot_pipelines.shopify.reading.bulk_inventory import BulkInventory, inventory_texts
+from salesbot_pipelines.shopify.reading.bulk_members import ENTITY as MEMBERS
+from salesbot_pipelines.shopify.reading.bulk_members import BulkMembers, members_text
 from salesbot_pipelines.shopify.reading.bulk_products import BulkProducts, product_texts
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import Numbers, number_of
@@ -25,6 +28,11 @@ from salesbot_pipelines.shopify.reading.pages import by_ids, walk
 from salesbot_pipelines.shopify.reading.products import ProductReader
 from salesbot_pipelines.shopify.reading.sections import may_read, read_section
 from salesbot_pipelines.shopify.reading.settle import PRODUCTS, settle
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE_WITH_MEMBERS = Patience(busy_seconds=60.0, run_seconds=900.0)
+"""Seconds after which draining the lists by cursor is the better way."""
 
 
 @dataclass(frozen=True)
@@ -114,3 +122,16 @@ def _read_products(reading: Reading, products: ProductReader, read: Callable[[],
     if not read_section(reading, "products", read, lambda: settle(reading, PRODUCTS, products)):
         # Without products there is no catalogue to publish, whatever the reason.
         raise ShopifyUnavailable(f"{reading.client.shop} does not list its products", shop=reading.client.shop)
+
+
+def read_members(reading: Reading, scratch: Path | None, *, longer_than: int) -> BulkMembers:
+    """Ask for the members of all collections at once; none are known where that cannot be had."""
+    shop = reading.client.shop
+    with TemporaryDirectory(prefix="salesbot-bulk-", dir=scratch) as name:
+        try:
+            operations = BulkOperations(reading.client, Path(name), _PATIENCE_WITH_MEMBERS)
+            results = operations.run(members_text(), reading.bulk_step)
+            return BulkMembers(results[MEMBERS], shop, longer_than=longer_than)
+        except BulkFailed as error:
+            _log.info("[%s] long collections are read page by page: %s", shop, error)
+            return BulkMembers()

@@ -18,9 +18,8 @@ from salesbot_pipelines.errors import QueryRejected, ShopifyUnavailable
 from salesbot_pipelines.shopify.bulk import Patience
 from salesbot_pipelines.shopify.bulk_memory import History, OperationMemory
 from salesbot_pipelines.shopify.client import AdminClient, Stats
-from salesbot_pipelines.shopify.goods import Goods, read_goods
+from salesbot_pipelines.shopify.goods import Goods, read_goods, read_members
 from salesbot_pipelines.shopify.queries import load
-from salesbot_pipelines.shopify.reading.bulk_members import read_members
 from salesbot_pipelines.shopify.reading.collections import FIRST_PRODUCTS, CollectionReader
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.context import Progress, RawSink, Reading

@@ -10,6 +10,7 @@ import pytest
 
 from salesbot_pipelines.catalog import schema
 from salesbot_pipelines.catalog.schema import document_schema, schema_text
+from salesbot_pipelines_tests.needs import need_material
 
 CHECKED_IN = Path(schema.__file__).with_name("shopify_data.schema.json")
 AGREED = Path(__file__).resolve().parents[3] / "shared" / "contract" / "shopify_data.schema.json"
@@ -52,8 +53,7 @@ def test_every_definition_is_used():
 
 @pytest.mark.shared
 def test_it_means_what_the_agreed_schema_means():
-    if not AGREED.is_file():
-        pytest.skip("the agreed schema is not beside this checkout")
+    need_material(AGREED, "the contract's schema as the document's readers have it")
     agreed = json.loads(AGREED.read_text(encoding="utf-8"))
     differences = dict(compare("", agreed, agreed, document_schema(), document_schema()))
     assert differences.keys() == TIGHTER.keys(), differences
@@ -73,8 +73,7 @@ def test_it_means_what_the_agreed_schema_means():
     ],
 )
 def test_the_comparison_sees_a_difference(path, change):
-    if not AGREED.is_file():
-        pytest.skip("the agreed schema is not beside this checkout")
+    need_material(AGREED, "the contract's schema as the document's readers have it")
     agreed = json.loads(AGREED.read_text(encoding="utf-8"))
     change(agreed["$defs"]["product"])
     differences = dict(compare("", agreed, agreed, document_schema(), document_schema()))

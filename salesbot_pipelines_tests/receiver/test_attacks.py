@@ -155,10 +155,9 @@ BAD_SHOPS = [
 ]
 
 
-@pytest.mark.parametrize("shop", BAD_SHOPS)
+# A line's end or a NUL cannot be sent in a header: HTTP ends there.
+@pytest.mark.parametrize("shop", [shop for shop in BAD_SHOPS if not {"\n", "\0"} & set(shop)])
 def test_a_shop_that_is_none_in_a_webhook(quiet_door, shop):
-    if "\n" in shop or "\0" in shop:
-        pytest.skip("no HTTP header can hold it")
     refused(quiet_door.post(shop=shop.encode()), 400)
 
 

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from salesbot_pipelines.state.key_file import new_key
+from salesbot_pipelines_tests.needs import do_without
 from salesbot_pipelines_tests.postgres import missing_programs, postgres_server
 from salesbot_pipelines_tests.receiver.harness import SHOP
 from salesbot_pipelines_tests.receiver.load import Clients, receiver_process
@@ -58,10 +59,10 @@ def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root can mount a small disk")
+        pytest.skip("a full disk is a small one that is mounted for the test, which takes root and the program mount")
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", folder], check=False)
     if mounted.returncode != 0:
-        pytest.skip("no file system can be mounted here")
+        pytest.skip("a full disk is a small one that is mounted for the test, and this machine forbids it")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
@@ -114,7 +115,7 @@ def test_a_disk_that_fails_stops_the_receiver_for_good(site):
 
 def test_the_answer_follows_the_sync(site, tmp_path):
     if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+        do_without("the order of sync and answer is seen by strace, which is not installed (Debian: strace)")
     trace = tmp_path / "trace"
     with site.running() as process:
         site.post()
@@ -140,7 +141,7 @@ def test_the_answer_follows_the_sync(site, tmp_path):
             strace.terminate()
             strace.wait(10)
     if not trace.exists() or not trace.stat().st_size:
-        pytest.skip("strace may not attach here")
+        pytest.skip("the order of sync and answer is seen by strace, which may trace nothing on this machine")
     assert status == 200
     calls = trace.read_text().splitlines()
     answer = next(number for number, call in enumerate(calls) if "HTTP/1.1 200" in call)
@@ -153,9 +154,7 @@ def test_the_answer_follows_the_sync(site, tmp_path):
 @pytest.fixture(scope="module")
 def postgres():
     if why := missing_programs():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"PostgreSQL must be tested here, but {why}")
-        pytest.skip(why)
+        do_without(why)
     with postgres_server() as server:
         yield server
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from salesbot_pipelines.sandbox.csv_catalog import NotAnExport, shop_domain, shop_from_csv
+from salesbot_pipelines_tests.needs import need_material
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 EXPORTS = [
@@ -92,8 +93,7 @@ def test_domains_of_files(name, domain):
 @pytest.mark.parametrize("name", EXPORTS)
 def test_real_exports_are_kept_row_by_row(name, clock):
     path = SHARED / name
-    if not path.is_file():
-        pytest.skip(f"no {name} beside this checkout")
+    need_material(path, "a real shop's product export")
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     wanted = [

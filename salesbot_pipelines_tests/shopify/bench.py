@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from salesbot_pipelines.sandbox.build_parts import media_image, metafield
+from salesbot_pipelines.sandbox.build_products import NewVariant
 from salesbot_pipelines.sandbox.build_shop import add_location, open_shop
 from salesbot_pipelines.sandbox.sandbox import Sandbox
 from salesbot_pipelines.sandbox.server import SandboxServer
@@ -217,3 +219,30 @@ def _told_items(side: Node | None) -> Any:
         [number_in(node["id"]) for node in items.get(name, ())]
         for name in ("products", "productVariants", "collections")
     ]
+
+
+def picture(number: int) -> dict[str, Any]:
+    return media_image(number, f"https://cdn.shopify.com/{number}.jpg", alt=f"View {number}")
+
+
+def note(number: int, namespace: str = "custom") -> dict[str, Any]:
+    return metafield(number, namespace, f"key_{number}", "single_line_text_field", f"value {number}")
+
+
+def location_of(shop: Shop) -> int:
+    return number_in(shop.all("locations")[0]["id"])
+
+
+def stock(shop: Shop, count: int) -> list[NewVariant]:
+    place = location_of(shop)
+    return [NewVariant(f"{n}.50", (f"V{n}",), sku=f"S{n}", stock={place: n}) for n in range(1, count + 1)]
+
+
+def read_and_compare(bench: Bench, shop: Shop, **how: Any):
+    snapshot, sink = bench.read(shop, **how)
+    nodes = sink.settled(snapshot)
+    namespaces = how.get("namespaces", ("custom",))
+    assert told(nodes) == truth(shop, namespaces)
+    assert snapshot.omissions == ()
+    assert not any("incomplete" in node for of_entity in nodes.values() for node in of_entity.values())
+    return snapshot, nodes

@@ -18,6 +18,9 @@ def _running_bench() -> Iterator[Bench]:
 
 @pytest.fixture
 def bench(_running_bench: Bench) -> Iterator[Bench]:
+    rules = _running_bench.server.sandbox.bulk.rules
+    usual = vars(rules).copy()
     _running_bench.calls.clear()
     yield _running_bench
     _running_bench.faults.clear()
+    vars(rules).update(usual)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,11 @@ from hypothesis import strategies as st
 from salesbot_pipelines.sandbox.build_collections import add_collection
 from salesbot_pipelines.sandbox.build_products import NewVariant, add_product
 from salesbot_pipelines.sandbox.shop import Shop
-from salesbot_pipelines.shopify.bulk import BulkResult, Patience
+from salesbot_pipelines.shopify.bulk import BulkResult
 from salesbot_pipelines.shopify.reading import bulk_members
 from salesbot_pipelines.shopify.reading.bulk_members import BulkMembers
-from salesbot_pipelines.shopify.snapshot import Snapshot, read_snapshot
-from salesbot_pipelines_tests.shopify.bench import Bench, Sink, number_in, told, truth
-
-
-@pytest.fixture(autouse=True)
-def _own_rules(bench: Bench) -> Iterator[None]:
-    rules = bench.server.sandbox.bulk.rules
-    before = vars(rules).copy()
-    yield
-    vars(rules).update(before)
+from salesbot_pipelines_tests.shopify.bench import Bench, number_in, told, truth
+from salesbot_pipelines_tests.shopify.bulk_shops import read
 
 
 @pytest.fixture
@@ -39,18 +31,12 @@ def shop(bench: Bench) -> Shop:
     return shop
 
 
-def read(bench: Bench, shop: Shop) -> tuple[Snapshot, Sink]:
-    sink = Sink()
-    patience = Patience(busy_seconds=60, run_seconds=120)
-    return read_snapshot(bench.client(shop), sink, method="bulk", patience=patience), sink
-
-
 def drained(bench: Bench, shop: Shop) -> int:
     return len(bench.calls.of(shop.domain, "CollectionProducts"))
 
 
 def test_they_are_as_in_the_shop_without_a_page_of_their_own(bench: Bench, shop: Shop) -> None:
-    snapshot, sink = read(bench, shop)
+    snapshot, sink = read(bench, shop, "bulk", ("custom",))
     assert told(sink.settled(snapshot)) == truth(shop)
     assert drained(bench, shop) == 0
 
@@ -74,7 +60,7 @@ def test_a_result_that_does_not_prove_itself_is_not_used(
     bench: Bench, shop: Shop, action: str, how: dict[str, Any]
 ) -> None:
     bench.faults.add(action, times=None, **how)
-    snapshot, sink = read(bench, shop)
+    snapshot, sink = read(bench, shop, "bulk", ("custom",))
     assert told(sink.settled(snapshot)) == truth(shop)
     assert drained(bench, shop) > 0
 
@@ -94,7 +80,7 @@ def test_a_collection_that_changed_since_is_drained(bench: Bench, shop: Shop, ch
     }
     bench.clock.sleep(5)
     bench.faults.add("change", operation="Collections", change=changes[change])
-    snapshot, sink = read(bench, shop)
+    snapshot, sink = read(bench, shop, "bulk", ("custom",))
     assert told(sink.settled(snapshot)) == truth(shop)
     assert len(sink.nodes["collections"][0]["product_ids"]) == len(members) + {"one in": 1}.get(
         change, -1 if change.endswith("out") else 0

@@ -12,6 +12,7 @@ from graphql.language import Visitor
 from graphql.validation import NoDeprecatedCustomRule
 
 from salesbot_pipelines.shopify import queries
+from salesbot_pipelines_tests.needs import need_material
 
 SDL_DIR = Path(__file__).resolve().parents[3] / "shared" / "shopify"
 VERSIONS = ["2026-07", "2026-10"]
@@ -53,8 +54,7 @@ def documents() -> list[tuple[str, str]]:
 @cache
 def admin_schema(version: str):
     path = SDL_DIR / f"admin-{version}.graphql"
-    if not path.is_file():
-        pytest.skip(f"no {path.name}: Shopify's type definitions are not beside this checkout")
+    need_material(path, "Shopify's published schema")
     return build_schema(path.read_text(encoding="utf-8"), assume_valid=True)
 
 

@@ -98,3 +98,7 @@ def client_on(wire: Wire, clock: FakeClock | None = None, **more: Any) -> AdminC
     return AdminClient(
         SHOP, tokens, wire.http, api_version=VERSION, clock=clock or FakeClock(), limits=limits, **more
     )
+
+
+def text(status: int, body: str = "", **headers: str) -> httpx.Response:
+    return httpx.Response(status, headers={k.replace("_", "-"): v for k, v in headers.items()}, text=body)

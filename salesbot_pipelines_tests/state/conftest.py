@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, Interval, event, literal, text, update
+from sqlalchemy import Connection, Engine, Executable, Interval, event, literal, text, update
 
 from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import migrate, open_engine
 from salesbot_pipelines.state.installs import Credential, Installs
 from salesbot_pipelines.state.key_file import new_key
-from salesbot_pipelines.state.tables import UtcTime, metadata
+from salesbot_pipelines.state.tables import UtcTime, counters, metadata
+from salesbot_pipelines.state.transactions import writing
 from salesbot_pipelines.state.work import ShopWork
+from salesbot_pipelines_tests.needs import do_without
 from salesbot_pipelines_tests.postgres import Server, missing_programs, postgres_server
 
 
@@ -57,9 +58,7 @@ def closed_engines() -> Iterator[None]:
 def server() -> Iterator[Server]:
     """One PostgreSQL for all tests of this process."""
     if why := missing_programs():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"PostgreSQL must be tested here, but {why}")
-        pytest.skip(why)
+        do_without(why)
     with postgres_server() as running:
         yield running
 
@@ -182,3 +181,22 @@ def connect(installs: Installs) -> Callable[..., None]:
             installs.connect(shop, Credential(kind="static", access_token=f"token of {shop}"))
 
     return connect_all
+
+
+@pytest.fixture
+def two_shops(connect: Callable[..., None]) -> None:
+    """Have two shops connected."""
+    connect("one.myshopify.com", "two.myshopify.com")
+
+
+def count_once(engine: Engine, name: str = "tests") -> None:
+    """Write something small."""
+    with writing(engine) as connection:
+        connection.execute(counters.insert().values(name=name, total=1))
+
+
+def write(engine: Engine, *statements: Executable) -> None:
+    """Execute statements in one transaction."""
+    with writing(engine) as connection:
+        for statement in statements:
+            connection.execute(statement)

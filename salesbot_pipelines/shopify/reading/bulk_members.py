@@ -10,24 +10,16 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from salesbot_pipelines.errors import BulkFailed
-from salesbot_pipelines.shopify.bulk import BulkOperations, BulkResult, Patience
+from salesbot_pipelines.shopify.bulk import BulkResult
 from salesbot_pipelines.shopify.queries import bulk_text
 from salesbot_pipelines.shopify.reading.bulk_lines import Node, decode_lines, read_lines
 from salesbot_pipelines.shopify.reading.connections import exact
-from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import number_of
 
 _log = logging.getLogger(__name__)
 
 ENTITY = "collections"
-_PATIENCE = Patience(busy_seconds=60.0, run_seconds=900.0)
-"""Seconds after which draining the lists by cursor is the better way."""
-
 MOST_HELD = 2_000_000
 """Members kept in memory, at eight bytes each; the collections beyond are drained by cursor."""
 
@@ -73,17 +65,3 @@ class BulkMembers:
         ):
             return None
         return [{"id": f"gid://shopify/Product/{product}"} for product in found]
-
-
-def read_members(reading: Reading, scratch: Path | None, *, longer_than: int) -> BulkMembers:
-    """Ask for the members of all collections at once; none are known where that cannot be had."""
-    shop = reading.client.shop
-    with TemporaryDirectory(prefix="salesbot-bulk-", dir=scratch) as name:
-        try:
-            results: Mapping[str, BulkResult] = BulkOperations(reading.client, Path(name), _PATIENCE).run(
-                members_text(), reading.bulk_step
-            )
-            return BulkMembers(results[ENTITY], shop, longer_than=longer_than)
-        except BulkFailed as error:
-            _log.info("[%s] long collections are read page by page: %s", shop, error)
-            return BulkMembers()
