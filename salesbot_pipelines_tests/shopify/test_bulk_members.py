@@ -134,6 +134,15 @@ def test_a_product_that_comes_twice_is_a_doubt(tmp_path: Path) -> None:
     assert BulkMembers(written(tmp_path, {1: [5, 6, 5]}), "a shop").of(node(1, [5, 6], 3)) is None
 
 
+def test_just_as_many_are_held_as_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = written(tmp_path, {1: [1, 2, 3], 2: [4, 5, 6]})
+    for most, held in ((6, [1, 2]), (5, [1])):
+        monkeypatch.setattr(bulk_members, "MOST_HELD", most)
+        members = BulkMembers(result, "a shop")
+        asked = {1: node(1, [1], 3), 2: node(2, [4], 3)}
+        assert [number for number, asked_for in asked.items() if members.of(asked_for)] == held
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lists=st.dictionaries(st.integers(1, 9), st.lists(st.integers(1, 99), unique=True, max_size=9), max_size=6))
 def test_what_is_held_is_bounded_and_what_is_given_is_whole(

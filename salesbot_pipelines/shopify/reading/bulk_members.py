@@ -38,17 +38,16 @@ class BulkMembers:
         self._lists: dict[int, array[int]] = {}
         if result is None:
             return
-        held, left_out = 0, set()
-        for number, kind, parent, _, raw in read_lines(result.path, result.lines, shop):
+        held = 0
+        for number, _, parent, _, raw in read_lines(result.path, result.lines, shop):
             if not parent:
                 self._moments[number] = decode_lines([raw], shop)[0].get("updatedAt")
-            elif kind == "Product" and parent not in left_out:
-                found = self._lists.setdefault(parent, array("q"))
-                found.append(number)
-                held += 1
-                if held > MOST_HELD:
-                    held -= len(self._lists.pop(parent))
-                    left_out.add(parent)
+                continue
+            self._lists.setdefault(parent, array("q")).append(number)
+            held += 1
+            if held > MOST_HELD:
+                # What comes of it after this is no whole list, and so is never proved.
+                held -= len(self._lists.pop(parent))
         self._lists = {number: found for number, found in self._lists.items() if len(found) > longer_than}
 
     def of(self, node: Node) -> list[Node] | None:
