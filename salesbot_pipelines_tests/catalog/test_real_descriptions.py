@@ -15,7 +15,7 @@ DROPPED = {"noscript", "script", "style", "template"}
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="the real descriptions are not beside this checkout"),
+    pytest.mark.skipif(not FOLDER.is_dir(), reason="real shops' descriptions are not part of this project"),
 ]
 
 

@@ -17,7 +17,7 @@ RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "recorded"
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not beside this checkout"),
+    pytest.mark.skipif(not RECORDED.is_dir(), reason="answers recorded at Shopify are not part of this project"),
 ]
 
 
