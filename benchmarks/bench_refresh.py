@@ -39,9 +39,9 @@ TARGET_PRODUCTS = 10_000
 
 
 def used() -> tuple[float, float]:
-    """Return this process's CPU seconds and its peak memory in MiB."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    """Return the CPU seconds of this process and its ended worker, and the sum of their peaks of memory in MiB."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages), sum(usage.ru_maxrss for usage in usages) / 1024
 
 
 class Downloaded:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 Row = tuple[str, str, str]
 """A product's legacy id, its content_hash and its title."""
+
+SAMPLES = 20
+"""Changes of each kind that are kept for people to look at."""
 
 Kind = Literal["added", "changed", "removed"]
 
@@ -58,8 +62,14 @@ def walk_changes(old: Iterable[Row], new: Iterable[Row]) -> Iterator[Change]:
             before, after = next(olds, None), next(news, None)
 
 
+def all_added(new: Iterable[Row], count: int) -> Changes:
+    """Return the changes of a first catalogue: all of its `count` products are new; only samples are read."""
+    first = islice(new, SAMPLES)
+    return Changes(count, 0, 0, tuple(Change("added", legacy_id, title) for legacy_id, _, title in first))
+
+
 def changes(
-    old: Iterable[Row], new: Iterable[Row], *, samples: int = 20, note: Callable[[Change], None] | None = None
+    old: Iterable[Row], new: Iterable[Row], *, samples: int = SAMPLES, note: Callable[[Change], None] | None = None
 ) -> Changes:
     """Count the changes, and keep the first `samples` of each kind; `note` is told of every one."""
     counts: dict[Kind, int] = {"added": 0, "changed": 0, "removed": 0}

@@ -62,7 +62,7 @@ def _without(line: bytes, key: bytes) -> bytes:
 
 
 class Revision:
-    """The hash of a whole catalogue, fed line by line in the order of `REVISION_SECTIONS`; holds no line."""
+    """The hash of a whole catalogue, fed some lines at a time in the order of `REVISION_SECTIONS`; holds none."""
 
     def __init__(self) -> None:
         self._digest = sha256(b'{"collections":[')
@@ -70,8 +70,8 @@ class Revision:
         self._is_first = True
         self._text: str | None = None
 
-    def add(self, section: str, line: bytes) -> None:
-        """Feed one canonical line of a section; a ValueError says that the sections came out of order.
+    def add(self, section: str, lines: bytes) -> None:
+        """Feed canonical lines of a section, commas between them; a ValueError says that sections came out of order.
 
         Sections that hold nothing need no call. The shop is one line, and the last.
         """
@@ -86,7 +86,7 @@ class Revision:
         if not self._is_first:
             self._digest.update(b",")
         self._is_first = False
-        self._digest.update(hash_form(line))
+        self._digest.update(hash_form(lines))
         if section == "shop":
             self._digest.update(b"}")
             self._text = f"sha256:{self._digest.hexdigest()}"

@@ -9,8 +9,8 @@ A raw file is a log: a later line of the same id wins, and a line with `"dropped
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from salesbot_pipelines.catalog.hashing import canonical_json, seal_product
+from salesbot_pipelines.catalog.hashing import canonical_json
 from salesbot_pipelines.catalog.model import (
     SCHEMA_VERSION,
     Discount,
@@ -36,24 +36,26 @@ from salesbot_pipelines.catalog.normalise import (
     Findings,
     ShopContext,
     Unusable,
-    is_sellable,
     normalise_collection,
     normalise_discount,
     normalise_location,
-    normalise_product,
     normalise_shop,
 )
 from salesbot_pipelines.errors import CatalogRefused
 from salesbot_pipelines.refresh.document import MadeFile, Parts, made_file, write_document
-from salesbot_pipelines.refresh.joins import Joins, gid_number
+from salesbot_pipelines.refresh.joins import JoinsWriter, gid_number
 from salesbot_pipelines.refresh.manifest import timestamp
+from salesbot_pipelines.refresh.normalising import Task, batches, normalise_batch
 from salesbot_pipelines.refresh.rawfiles import RawFile, node_of, read_lines, read_nodes
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
+from salesbot_pipelines.workers.sharing import Share
 
 Progress = Callable[[str, int, int | None], None]
 T = TypeVar("T")
 
 _REPORT_EVERY = 250
+_SHARED_FROM = 3_000
+"""Products from which on a second process is worth its start."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +95,14 @@ class Assembled:
 class Assembly:
     """Makes the files of one shop in one folder; used once and closed."""
 
-    def __init__(self, folder: Path, *, statuses: Collection[str], progress: Progress) -> None:
+    def __init__(self, folder: Path, *, statuses: Collection[str], progress: Progress, share: Share = map) -> None:
         self._folder = folder
         self._statuses = frozenset(statuses)
         self._progress = progress
-        self._joins = Joins(folder / "joins.sqlite")
+        self._share = share
         self._findings = Findings()
-        self._unusable: Counter[str] = Counter()
-        self._stock_was_read = False
+        self._unusable_products = 0
         self._dropped: set[str] = set()
-
-    def close(self) -> None:
-        """Let go of the temporary file."""
-        self._joins.close()
 
     def make(
         self,
@@ -122,16 +119,21 @@ class Assembly:
         """
         shop = self._shop(raw["shop"])
         locations = self._locations(raw["locations"])
-        self._fill_joins(raw)
-        self._stock_was_read = not any(omission.section == "inventory" for omission in reading.omissions)
+        joins = self._joins(raw)
         context = ShopContext(
             currency=shop.currency,
             url=shop.url,
             domain=shop.domain,
             location_names={location.id: location.name for location in locations},
-            is_published=lambda _gid: True,
+            is_published=_is_anything,
         )
-        products, product_ids, variants = self._products(raw["products"], context)
+        task = Task(
+            joins=joins,
+            context=context,
+            statuses=self._statuses,
+            stock_was_read=not any(omission.section == "inventory" for omission in reading.omissions),
+        )
+        products, product_ids, variants = self._products(raw["products"], task)
         context = replace(context, is_published=lambda gid: holds(product_ids, gid_number(gid)))
         collections = self._lines(raw["collections"], "collections", lambda node: self._collection(node, context))
         discounts = self._lines(raw["discounts"], "discounts", lambda node: self._discount(node, context))
@@ -178,7 +180,7 @@ class Assembly:
             document=document,
             product_ids=product_ids,
             read_products=raw["products"].lines,
-            unusable_products=self._unusable.get("products", 0),
+            unusable_products=self._unusable_products,
             findings=findings,
         )
 
@@ -198,44 +200,29 @@ class Assembly:
             latest[gid_number(node["id"])] = made
         return [location for number in sorted(latest) if (location := latest[number]) is not None]
 
-    def _fill_joins(self, raw: Mapping[str, RawFile]) -> None:
-        self._joins.add_levels(self._counted_lines("inventory", raw["inventory"]))
-        for node in self._counted("collections", raw["collections"]):
-            members = () if node.get("dropped") else node.get("product_ids") or ()
-            self._joins.put_members(node["id"], members)
+    def _joins(self, raw: Mapping[str, RawFile]) -> Path:
+        path = self._folder / "joins.sqlite"
+        with closing(JoinsWriter(path)) as joins:
+            joins.add_levels(self._counted_lines("inventory", raw["inventory"]))
+            for node in self._counted("collections", raw["collections"]):
+                members = () if node.get("dropped") else node.get("product_ids") or ()
+                joins.put_members(node["id"], members)
+        return path
 
-    def _products(self, file: RawFile, context: ShopContext) -> tuple[MadeFile, array[int], int]:
+    def _products(self, file: RawFile, task: Task) -> tuple[MadeFile, array[int], int]:
         lines = SortedLines(self._folder / "products.jsonl")
+        share = self._share if file.lines >= _SHARED_FROM else map
         try:
-            for node in self._counted("normalise", file):
-                number = gid_number(node["id"])
-                line, variants = b"", 0
-                if not self._drops(node, "products") and is_sellable(node, self._statuses):
-                    line, variants = self._product(node, number, context)
-                lines.add(number, line, weight=variants)
+            for made in share(partial(normalise_batch, task), batches(self._counted_lines("normalise", file))):
+                for number, line, variants in zip(made.numbers, made.lines, made.variants, strict=True):
+                    lines.add(number, line, weight=variants)
+                self._dropped.update(f"/products/{number}" for number in made.dropped)
+                self._unusable_products += made.unusable
+                self._findings.extend(made.findings)
             ids = lines.finish()
         finally:
             lines.close()
         return made_file(lines.path), ids, lines.weight
-
-    def _product(self, node: dict[str, Any], number: int, context: ShopContext) -> tuple[bytes, int]:
-        product = self._usable(
-            lambda: normalise_product(
-                node,
-                context,
-                levels=lambda item: self._levels(number, item),
-                collection_ids=self._joins.collection_ids(number),
-                findings=self._findings,
-            )
-        )
-        return (b"", 0) if product is None else (seal_product(product), len(product.variants))
-
-    def _levels(self, product: int, item: str) -> dict[str, Any] | None:
-        """Give the stock of an item; one that was deleted between its product's page and its own is named."""
-        record = self._joins.levels(item)
-        if record is None and self._stock_was_read:
-            self._findings.add(f"/products/{product}/inventory", "error", f"{item} was gone when stock was read")
-        return record
 
     def _collection(self, node: dict[str, Any], context: ShopContext) -> PublishedCollection | None:
         return self._usable(lambda: normalise_collection(node, context, self._findings))
@@ -271,7 +258,6 @@ class Assembly:
         try:
             return make()
         except Unusable as unusable:
-            self._unusable[unusable.pointer.strip("/").partition("/")[0]] += 1
             self._findings.add(unusable.pointer, "error", unusable.detail)
             return None
 
@@ -283,3 +269,7 @@ class Assembly:
             if done % _REPORT_EVERY == 0:
                 self._progress(stage, done, file.lines)
             yield line
+
+
+def _is_anything(_gid: str) -> bool:
+    return True

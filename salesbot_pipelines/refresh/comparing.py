@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from salesbot_pipelines.catalog.changes import Change, Changes, changes
+from salesbot_pipelines.catalog.changes import Change, Changes, all_added, changes
 from salesbot_pipelines.refresh.assembly import Assembled
 from salesbot_pipelines.refresh.published import made_products, rows, stored_products
 from salesbot_pipelines.refresh.publishing import Standing
@@ -22,7 +22,7 @@ def compare(
     """
     manifest = standing.manifest
     if manifest is None:
-        return changes(iter(()), rows(made_products(assembled.products.path))), None
+        return all_added(rows(made_products(assembled.products.path)), assembled.counts["products"]), None
     if not standing.holds(manifest.objects["products"]):
         return None, None
     events = seen()

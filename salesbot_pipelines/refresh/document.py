@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,9 +58,9 @@ def write_document(path: Path, parts: Parts, source: Source, keep: Callable[[], 
     with path.open("wb") as file:
         out = _Out(file)
         out.write(b'{"collections":[')
-        _copy(parts.collections, out, lambda line: revision.add("collections", line), keep)
+        _copy(parts.collections, out, partial(revision.add, "collections"), keep)
         out.write(b'],"discounts":[')
-        _copy(parts.discounts, out, lambda line: revision.add("discounts", line), keep)
+        _copy(parts.discounts, out, partial(revision.add, "discounts"), keep)
         out.write(b'],"generated_at":' + _text(parts.generated_at) + b',"generator":' + _encode(parts.generator))
         out.write(b',"locations":[')
         for index, location in enumerate(parts.locations):
@@ -67,7 +68,7 @@ def write_document(path: Path, parts: Parts, source: Source, keep: Callable[[], 
             out.write(b"," + line if index else line)
             revision.add("locations", line)
         out.write(b'],"products":[')
-        _copy(parts.products, out, lambda line: revision.add("products", line), keep)
+        _copy(parts.products, out, partial(revision.add, "products"), keep)
         shop = _encode(parts.shop)
         revision.add("shop", shop)
         name = revision.text()
@@ -92,9 +93,9 @@ def _copy(lines: Path, out: _Out, note: Callable[[bytes], None], keep: Callable[
     """Write the file's lines with commas between them."""
     first = True
     for batch in _batches(lines):
-        for line in batch:
-            note(line)
-        out.write((b"" if first else b",") + b",".join(batch))
+        joined = b",".join(batch)
+        note(joined)
+        out.write(joined if first else b"," + joined)
         first = False
         keep()
 

@@ -1,8 +1,8 @@
 """What must be looked up across entities, kept on disk so that memory does not grow with the catalogue.
 
 Inventory levels come by inventory item, variants by product; collections name their products, products
-their collections. Both directions meet in one temporary SQLite file that no other process sees and
-that nothing needs after a crash.
+their collections. Both directions meet in one temporary SQLite file: filled once, then only read, by as many
+processes as like to. Nothing needs it after a crash.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class _Named(msgspec.Struct, gc=False):
     id: str
 
 
-class Joins:
-    """The temporary file: levels by inventory item, collections by product."""
+class JoinsWriter:
+    """Fills the file; it can be read after `close`."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -40,7 +40,6 @@ class Joins:
             """
         )
         self._id_of = msgspec.json.Decoder(_Named).decode
-        self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
         self._collections: set[int] = set()
 
     def add_levels(self, lines: Iterable[bytes]) -> None:
@@ -56,6 +55,22 @@ class Joins:
         self._collections.add(collection)
         rows = ((gid_number(product), collection) for product in product_ids)
         self._db.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+        self._db.close()
+
+
+class Joins:
+    """The finished file: levels by inventory item, collections by product."""
+
+    def __init__(self, path: Path) -> None:
+        # Immutable: no lock is taken, for nobody writes any more.
+        self._db = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False)
+        self._db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB}; BEGIN;")
+        self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
     def levels(self, inventory_item_id: str) -> dict[str, Any] | None:
         """Give the item's stock as the normalisers take it, or None when none was read."""

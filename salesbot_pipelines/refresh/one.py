@@ -36,6 +36,7 @@ from salesbot_pipelines.spaces.keys import ShopKeys
 from salesbot_pipelines.state.bulk_operations import RememberedOperations
 from salesbot_pipelines.state.explaining import SeenEvents, events_since
 from salesbot_pipelines.state.installs import Install
+from salesbot_pipelines.workers.sharing import Share
 
 if TYPE_CHECKING:
     from salesbot_pipelines.refresh.use_case import Refresh
@@ -62,7 +63,14 @@ class OneRefresh:
     """One shop's refresh from the taken lease to the released one."""
 
     def __init__(
-        self, use_case: Refresh, install: Install, batch: Batch, guard: LeaseGuard, folder: Path, progress: Progress
+        self,
+        use_case: Refresh,
+        install: Install,
+        batch: Batch,
+        guard: LeaseGuard,
+        folder: Path,
+        progress: Progress,
+        share: Share,
     ) -> None:
         self._use_case = use_case
         self._install = install
@@ -70,6 +78,7 @@ class OneRefresh:
         self._guard = guard
         self._folder = folder
         self._progress = guard.keeping(progress)
+        self._share = share
         self._keys = ShopKeys(install.owner, install.shop)
         self._publishing = Publishing(use_case.store, self._keys, guard)
         self._operations = RememberedOperations(use_case.engine, guard.lease)
@@ -221,17 +230,15 @@ class OneRefresh:
 
     def _assembled(self, raw: dict[str, RawFile], reading: Reading, folder: Path) -> Assembled:
         with self._timed("normalise"):
-            assembly = Assembly(folder, statuses=self._use_case.settings.product_statuses, progress=self._progress)
-            try:
-                return assembly.make(
-                    raw,
-                    reading,
-                    trigger=self._batch.trigger,
-                    generator=self._generator,
-                    generated_at=self._use_case.clock.now(),
-                )
-            finally:
-                assembly.close()
+            statuses = self._use_case.settings.product_statuses
+            assembly = Assembly(folder, statuses=statuses, progress=self._progress, share=self._share)
+            return assembly.make(
+                raw,
+                reading,
+                trigger=self._batch.trigger,
+                generator=self._generator,
+                generated_at=self._use_case.clock.now(),
+            )
 
     def _published(
         self,

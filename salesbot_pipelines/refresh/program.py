@@ -6,7 +6,6 @@ encryption keys. It opens no connection to Shopify or to the store.
 
 from __future__ import annotations
 
-import gc
 import importlib.metadata
 import logging
 import ssl
@@ -32,12 +31,12 @@ from salesbot_pipelines.state.failing import failing
 from salesbot_pipelines.state.installs import Installs
 from salesbot_pipelines.state.reserving import reserve
 from salesbot_pipelines.state.work import Due, ShopWork
+from salesbot_pipelines.workers.collecting import collect_seldom
 
 _log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
-_COLLECT_AFTER = 20_000
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,7 @@ def open_program(
     The embedded database is made on first use; one that is named by URL is left to `salesbot migrate`.
     Raises `StateOutdated`, `StateUnavailable` or `WrongEncryptionKey` when the program may not work.
     """
-    # Nodes are trees: collecting cycles after every 700 of them takes a sixth of a refresh and finds none.
-    gc.set_threshold(_COLLECT_AFTER, 50, 100)
+    collect_seldom()
     clock = clock or SystemClock()
     engine = open_engine(settings, create=not settings.database_url, wait_seconds=wait_seconds)
     check_schema(engine)

@@ -39,6 +39,7 @@ from salesbot_pipelines.spaces.keys import ShopKeys
 from salesbot_pipelines.spaces.store import ObjectStore
 from salesbot_pipelines.state.installs import Install, Installs
 from salesbot_pipelines.state.work import Lease, ShopWork
+from salesbot_pipelines.workers.sharing import sharing
 
 _log = logging.getLogger(__name__)
 
@@ -85,8 +86,8 @@ class Refresh:
         guard = LeaseGuard(self.work, lease, self.clock, seconds=self.lease_seconds, stop=stop)
         one: OneRefresh | None = None
         try:
-            with work_folder(self.settings.home / "work", lease) as folder:
-                one = OneRefresh(self, install, batch, guard, folder, progress)
+            with work_folder(self.settings.home / "work", lease) as folder, sharing() as share:
+                one = OneRefresh(self, install, batch, guard, folder, progress, share)
                 return one.from_raw() if batch.from_raw else one.from_shopify()
         except LeaseLost as lost:
             # The shop is another run's now, or nobody asked for the rest: there is nothing to note against it.

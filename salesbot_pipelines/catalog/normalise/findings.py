@@ -6,7 +6,7 @@ Both end as omissions in the document, so that nothing is missing without a word
 
 from __future__ import annotations
 
-from collections import Counter
+import msgspec
 
 from salesbot_pipelines.catalog.model import Omission
 from salesbot_pipelines.errors import SalesbotError
@@ -28,26 +28,41 @@ class Unusable(SalesbotError):
         return Omission(section=self.pointer, reason="error", detail=self.detail)
 
 
-class Findings:
-    """Everything that could not be used, in the order it was met."""
+class Findings(msgspec.Struct):
+    """Everything that could not be used, in the order it was met; what one process met can be sent to another."""
 
-    def __init__(self) -> None:
-        self.total = 0
-        self._kept: list[Omission] = []
-        self._beyond: Counter[tuple[str, str]] = Counter()
+    total: int = 0
+    kept: list[Omission] = []
+    beyond: dict[tuple[str, str], int] = {}
+    """How many were not kept, by section and reason."""
 
     def add(self, pointer: str, reason: str, detail: str) -> None:
         """Note one part: a JSON pointer, a reason of the contract (truncated, error, ...), and words for people."""
-        self.total += 1
-        if len(self._kept) < KEPT:
-            self._kept.append(Omission(section=pointer, reason=reason, detail=detail))
-        else:
-            self._beyond[pointer.split("/")[1] if "/" in pointer else pointer, reason] += 1
+        self._take(Omission(section=pointer, reason=reason, detail=detail))
+
+    def extend(self, later: Findings) -> None:
+        """Note what another one met after this one, as if this one had met it."""
+        for omission in later.kept:
+            self._take(omission)
+        for kind, count in later.beyond.items():
+            self._count(kind, count)
 
     def omissions(self) -> tuple[Omission, ...]:
         """Return the kept ones, and one line per section and reason for those beyond."""
         more = (
             Omission(section=f"/{section}/*", reason=reason, detail=f"{count} more of this kind")
-            for (section, reason), count in sorted(self._beyond.items())
+            for (section, reason), count in sorted(self.beyond.items())
         )
-        return (*self._kept, *more)
+        return (*self.kept, *more)
+
+    def _take(self, omission: Omission) -> None:
+        if len(self.kept) < KEPT:
+            self.total += 1
+            self.kept.append(omission)
+        else:
+            section = omission.section
+            self._count((section.split("/")[1] if "/" in section else section, omission.reason), 1)
+
+    def _count(self, kind: tuple[str, str], count: int) -> None:
+        self.total += count
+        self.beyond[kind] = self.beyond.get(kind, 0) + count

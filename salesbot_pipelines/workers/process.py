@@ -1,0 +1,87 @@
+"""One worker process, spoken to through its standard input and output.
+
+It ends by itself when this process does, however that ends: its input ends then. Nothing secret reaches it, for it
+gets no more of the environment than Python needs.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import IO, Any, TypeVar, cast
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+
+_SIZE_BYTES = 8
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+class WorkerGone(Exception):
+    """The worker gave no result: it died, or the function failed there."""
+
+
+class WorkerProcess:
+    """`python -m salesbot_pipelines.workers`, which does one item after the other."""
+
+    def __init__(self) -> None:
+        environ = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "salesbot_pipelines.workers"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"worker-{self._process.pid}")
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def submit(self, function: Callable[[I], O], item: I) -> Future[O]:
+        """Have the worker do an item; the future raises `WorkerGone` when nothing comes back."""
+        return self._thread.submit(self._call, function, item)
+
+    def close(self) -> None:
+        """End it at once, and wait until it is gone."""
+        self._process.kill()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        with self._process, suppress(BrokenPipeError):  # half a message may still lie in the buffer
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    def _call(self, function: Callable[[I], O], item: I) -> O:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            send(self._process.stdin, (function, item))
+            done, result = receive(self._process.stdout)
+        except (OSError, EOFError) as error:
+            raise WorkerGone(f"the worker process ended ({type(error).__name__})") from error
+        if not done:
+            raise WorkerGone(f"the worker process failed with {result}")
+        return cast("O", result)
+
+
+def send(pipe: IO[bytes], value: Any) -> None:
+    """Write one value."""
+    content = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    pipe.write(len(content).to_bytes(_SIZE_BYTES, "big"))
+    pipe.write(content)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> Any:
+    """Read one value; raise `EOFError` when there is no whole one."""
+    size = pipe.read(_SIZE_BYTES)
+    wanted = int.from_bytes(size, "big")
+    content = pipe.read(wanted)
+    if len(size) < _SIZE_BYTES or len(content) < wanted:
+        raise EOFError
+    return pickle.loads(content)  # noqa: S301  what comes here was written by this program's other process
