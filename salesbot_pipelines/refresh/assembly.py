@@ -46,8 +46,9 @@ from salesbot_pipelines.refresh.document import MadeFile, Parts, made_file, writ
 from salesbot_pipelines.refresh.joins import JoinsWriter, gid_number
 from salesbot_pipelines.refresh.manifest import timestamp
 from salesbot_pipelines.refresh.normalising import Task, batches, normalise_batch
-from salesbot_pipelines.refresh.rawfiles import RawFile, node_of, read_lines, read_nodes
+from salesbot_pipelines.refresh.rawfiles import RawFile, read_lines, read_nodes
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
+from salesbot_pipelines.shopify.nodes import node_of
 from salesbot_pipelines.workers.sharing import Share
 
 Progress = Callable[[str, int, int | None], None]

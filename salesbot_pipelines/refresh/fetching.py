@@ -13,6 +13,7 @@ from salesbot_pipelines.refresh.rawfiles import RawFile, RawFiles
 from salesbot_pipelines.shopify.bulk_memory import OperationMemory
 from salesbot_pipelines.shopify.client import AdminClient, Stats
 from salesbot_pipelines.shopify.snapshot import ENTITIES, Method, Snapshot, read_snapshot
+from salesbot_pipelines.workers.sharing import Share
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def fetch(
     progress: Callable[[str, int, int | None], None],
     operations: OperationMemory | None = None,
     adopt: bool = False,
+    share: Share = map,
 ) -> Fetched:
     """Read the shop's whole catalogue into raw objects.
 
@@ -65,6 +67,7 @@ def fetch(
             scratch=folder,
             operations=operations,
             adopt=adopt,
+            share=share,
         )
         for entity, numbers in snapshot.dropped.items():
             kind = _GID.get(entity, "Node")

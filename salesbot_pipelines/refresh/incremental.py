@@ -216,7 +216,7 @@ class _Merging:
     ) -> None:
         self.merged[entity] = merge(
             (self._stored[entity].path, self._changes[entity].path),
-            lambda line: self._files.write_line(entity, line),
+            lambda line: self._files.write_lines(entity, [line]),
             without=without,
             look=look,
             keep=self._guard.keep,

@@ -14,7 +14,7 @@ from typing import Any
 from salesbot_pipelines.catalog.hashing import seal_product
 from salesbot_pipelines.catalog.normalise import Findings, ShopContext, Unusable, is_sellable, normalise_product
 from salesbot_pipelines.refresh.joins import Joins, gid_number
-from salesbot_pipelines.refresh.rawfiles import node_of
+from salesbot_pipelines.shopify.nodes import node_of
 
 _BATCH_BYTES = 512 * 1024
 

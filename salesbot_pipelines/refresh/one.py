@@ -168,6 +168,7 @@ class OneRefresh:
                 progress=self._progress,
                 operations=self._operations,
                 adopt=self._batch.trigger in _ADOPTING and not self._batch.full,
+                share=self._share,
             )
             address = self._use_case.settings.shopify.webhook_address
             if address and self._batch.trigger == "schedule":

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
 from isal import igzip
 
 from salesbot_pipelines.errors import RawMissing
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+from salesbot_pipelines.shopify.nodes import line_of, node_of
 
 COMPRESSION_LEVEL = 2
 """ISA-L's usual one: gzip as small as zlib's level 1 makes it, in a sixth of the time."""
@@ -50,14 +46,14 @@ class RawFiles:
 
     def write(self, entity: str, node: Mapping[str, Any]) -> None:
         """Append one node to the entity's file."""
-        self.write_line(entity, _ENCODER.encode(node))
+        self.write_lines(entity, [line_of(node)])
 
-    def write_line(self, entity: str, line: bytes) -> None:
-        """Append a node that is written already, without its newline."""
+    def write_lines(self, entity: str, lines: Sequence[bytes]) -> None:
+        """Append nodes that are lines already, without their newlines."""
         writer = self._open.get(entity)
         if writer is None:
             writer = self._open[entity] = _Writer(self.path(entity))
-        writer.write(line)
+        writer.write(lines)
 
     def restart(self, entity: str) -> None:
         """Forget what was written for the entity: it is read again from its beginning."""
@@ -100,12 +96,6 @@ def stored_raw_file(entity: str, path: Path, *, sha256: str, lines: int) -> RawF
     return described
 
 
-def node_of(line: bytes) -> dict[str, Any]:
-    """Give the node of a raw object's line; fractions come as `Decimal`."""
-    node: dict[str, Any] = _DECODER.decode(line)
-    return node
-
-
 def read_nodes(path: Path) -> Iterator[dict[str, Any]]:
     """Give the nodes of a raw object one at a time; fractions come as `Decimal`."""
     return map(node_of, read_lines(path))
@@ -136,9 +126,9 @@ class _Writer:
         # gzip pays for every call: lines are gathered first.
         self._gathered = io.BufferedWriter(packed, _BUFFER_BYTES)
 
-    def write(self, line: bytes) -> None:
-        self._gathered.write(line + b"\n")
-        self.lines += 1
+    def write(self, lines: Sequence[bytes]) -> None:
+        self._gathered.write(b"".join([line + b"\n" for line in lines]))
+        self.lines += len(lines)
 
     def close(self) -> None:
         self._gathered.close()

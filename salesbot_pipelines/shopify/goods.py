@@ -10,13 +10,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import call
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from salesbot_pipelines.errors import BulkFailed, ShopifyUnavailable
-from salesbot_pipelines.shopify.bulk import BulkOperations, Patience
+from salesbot_pipelines.shopify.bulk import BulkOperations, BulkResult, Patience
 from salesbot_pipelines.shopify.bulk_memory import History, RememberedOperation, cancel_remembered
 from salesbot_pipelines.shopify.queries import load
+from salesbot_pipelines.shopify.reading.bulk_inventory import ENTITY as STOCK
 from salesbot_pipelines.shopify.reading.bulk_inventory import BulkInventory, inventory_texts
 from salesbot_pipelines.shopify.reading.bulk_members import ENTITY as MEMBERS
 from salesbot_pipelines.shopify.reading.bulk_members import BulkMembers, members_text
@@ -26,6 +29,7 @@ from salesbot_pipelines.shopify.reading.ids import Numbers, number_of
 from salesbot_pipelines.shopify.reading.inventory import InventoryReader
 from salesbot_pipelines.shopify.reading.pages import by_ids, walk
 from salesbot_pipelines.shopify.reading.products import ProductReader
+from salesbot_pipelines.shopify.reading.scatter import parts_for
 from salesbot_pipelines.shopify.reading.sections import may_read, read_section
 from salesbot_pipelines.shopify.reading.settle import PRODUCTS, settle
 
@@ -84,19 +88,34 @@ def _read_results(reading: Reading, operations: BulkOperations, folder: Path) ->
     if with_stock:
         texts |= inventory_texts()
     results = operations.run(texts, reading.bulk_step)
-    stock = results.pop("inventory", None)
-    products = ProductReader(reading)
+    of_products = {name: result for name, result in results.items() if name != STOCK}
+    reader = ProductReader(reading)
+    products = BulkProducts(reading, reader, folder, of_products)
+    stock = BulkInventory(reading, InventoryReader(reading), folder, results[STOCK]) if with_stock else None
+    ordered = _spread(reading, results, products.spreading() | (stock.spreading() if stock else {}))
 
     def read() -> None:
-        BulkProducts(reading, products, folder).read(results)
-        if operations.adopted.keys() & results.keys():
-            _catch_up(reading, products)
+        products.read(ordered=ordered[PRODUCTS.entity])
+        if operations.adopted.keys() & of_products.keys():
+            _catch_up(reading, reader)
 
-    _read_products(reading, products, read)
+    _read_products(reading, reader, read)
     reading.by_bulk = True
     if stock is not None:
-        inventory = BulkInventory(reading, InventoryReader(reading), folder)
-        read_section(reading, "inventory", lambda: inventory.read(stock))
+        read_section(reading, STOCK, partial(stock.read, ordered=ordered[STOCK]))
+
+
+def _spread(
+    reading: Reading, results: Mapping[str, BulkResult], jobs: Mapping[str, Callable[[], bool]]
+) -> dict[str, bool]:
+    """Spread all results over parts; say of each whether its lines stood in order."""
+    in_parts = parts_for(sum(result.path.stat().st_size for result in results.values())) > 1
+    share = reading.share if in_parts else map
+    ordered = {}
+    for name, kept in zip(jobs, share(call, jobs.values()), strict=True):
+        ordered[name] = kept
+        results[name].path.unlink()
+    return ordered
 
 
 def _catch_up(reading: Reading, products: ProductReader) -> None:

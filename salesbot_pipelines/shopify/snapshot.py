@@ -30,6 +30,7 @@ from salesbot_pipelines.shopify.reading.places import read_locations, read_shop
 from salesbot_pipelines.shopify.reading.preflight import Preflight, read_preflight, scopes_in
 from salesbot_pipelines.shopify.reading.sections import may_read, read_section
 from salesbot_pipelines.shopify.reading.settle import COLLECTIONS, DISCOUNTS, settle
+from salesbot_pipelines.workers.sharing import Share
 
 __all__ = ["ENTITIES", "RawSink", "Snapshot", "granted_scopes", "read_snapshot", "still_there"]
 
@@ -90,6 +91,7 @@ def read_snapshot(
     scratch: Path | None = None,
     operations: OperationMemory | None = None,
     adopt: bool = False,
+    share: Share = map,
 ) -> Snapshot:
     """Read the whole shop into `sink` and return the account of it.
 
@@ -102,6 +104,8 @@ def read_snapshot(
     `operations` remembers bulk operations beyond this process. With `adopt` those that an earlier reading began are
     gone on with where they give the same; otherwise they are cancelled. A reading that used one began when that
     one's reading did (`fetched_at`), and `adopted` names it.
+
+    `share` does what `map` does, and may have help in putting bulk results together.
 
     The order is what refers before what is referred to: discounts name collections and products, collections name
     products, products name inventory items, levels name locations. So a reference that was read finds its target in
@@ -120,7 +124,7 @@ def read_snapshot(
     before = client.stats
     preflight = read_preflight(client)
     reading = Reading(
-        client, sink, tuple(namespaces), progress, scopes=preflight.scopes, totals=dict(preflight.counts)
+        client, sink, tuple(namespaces), progress, share, scopes=preflight.scopes, totals=dict(preflight.counts)
     )
     read_shop(reading)
     history = None if operations is None else History(operations, fetched_at, preflight.scopes, adopt)

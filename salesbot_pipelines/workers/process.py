@@ -22,8 +22,12 @@ _SIZE_BYTES = 8
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
+class WorkerFailed(Exception):
+    """The function raised an error there; the worker goes on."""
+
+
 class WorkerGone(Exception):
-    """The worker gave no result: it died, or the function failed there."""
+    """The worker died."""
 
 
 class WorkerProcess:
@@ -45,7 +49,7 @@ class WorkerProcess:
         return self._process.pid
 
     def submit(self, function: Callable[[I], O], item: I) -> Future[O]:
-        """Have the worker do an item; the future raises `WorkerGone` when nothing comes back."""
+        """Have the worker do an item; the future raises `WorkerFailed` or `WorkerGone`."""
         return self._thread.submit(self._call, function, item)
 
     def close(self) -> None:
@@ -65,7 +69,7 @@ class WorkerProcess:
         except (OSError, EOFError) as error:
             raise WorkerGone(f"the worker process ended ({type(error).__name__})") from error
         if not done:
-            raise WorkerGone(f"the worker process failed with {result}")
+            raise WorkerFailed(f"the worker process met {result}")
         return cast("O", result)
 
 

@@ -13,19 +13,20 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from salesbot_pipelines.workers.process import WorkerGone, WorkerProcess
+from salesbot_pipelines.workers.process import WorkerFailed, WorkerGone, WorkerProcess
 
 _log = logging.getLogger(__name__)
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 
-_WAITING_THERE = 2
-"""Items given to the worker and not done: one that it works at, one that it goes on with."""
+_THERE = 2
+"""Items given to the worker: one that it is at, and one that it goes on with unless this process is free first."""
 _MOST_AHEAD = 6
 """Items done or being done whose results wait for an earlier one."""
 
@@ -63,22 +64,26 @@ class _Sharing:
         of such a one).
         """
         self._start()
-        ahead: deque[tuple[I, Future[O]]] = deque()
-        there: deque[Future[O]] = deque()
-        for item in items:
-            while there and there[0].done():
-                there.popleft()
-            if self._worker is not None and len(there) < _WAITING_THERE:
-                future = self._worker.submit(function, item)
-                there.append(future)
-            else:
-                future = Future()
-                future.set_result(function(item))
-            ahead.append((item, future))
-            while ahead and (ahead[0][1].done() or len(ahead) > _MOST_AHEAD):
-                yield self._result(function, *ahead.popleft())
-        for item, future in ahead:
-            yield self._result(function, item, future)
+        ahead: deque[_Item[I, O]] = deque()
+        try:
+            for item in items:
+                there = sum(not other.future.done() for other in ahead)
+                if self._worker is not None and there < _THERE:
+                    ahead.append(_Item(item, self._worker.submit(function, item)))
+                else:
+                    ahead.append(_Item(item, _done(function(item))))
+                while ahead[0].future.done() or len(ahead) > _MOST_AHEAD:
+                    yield self._result(function, ahead.popleft())
+                    if not ahead:
+                        break
+            for waiting in ahead:
+                if waiting.future.cancel():  # the worker is at another one: this process is free
+                    waiting.future = _done(function(waiting.item))
+            while ahead:
+                yield self._result(function, ahead.popleft())
+        finally:
+            # Nothing is done any more when the caller goes on, and maybe takes its files away.
+            wait([waiting.future for waiting in ahead if not waiting.future.cancel()])
 
     def close(self) -> None:
         """End the worker, whatever it is doing."""
@@ -97,11 +102,25 @@ class _Sharing:
             _free.release()
             _log.warning("everything is done in this process, no other could be started: %s", error.strerror)
 
-    def _result(self, function: Callable[[I], O], item: I, future: Future[O]) -> O:
+    def _result(self, function: Callable[[I], O], waiting: _Item[I, O]) -> O:
         try:
-            return future.result()
+            return waiting.future.result()
+        except WorkerFailed:
+            return function(waiting.item)
         except (WorkerGone, CancelledError) as gone:
             if self._worker is not None:
                 _log.warning("everything is done in this process from here on: %s", gone)
                 self.close()
-            return function(item)
+            return function(waiting.item)
+
+
+@dataclass
+class _Item(Generic[I, O]):
+    item: I
+    future: Future[O]
+
+
+def _done(result: O) -> Future[O]:
+    future: Future[O] = Future()
+    future.set_result(result)
+    return future

@@ -101,7 +101,6 @@ class Publisher:
         names = {"generator": manifest.generator, "generated_at": parse_time(manifest.generated_at)}
         assembly = Assembly(folder, statuses=("active",), progress=lambda *_: None)
         assembled = assembly.make(raw, reading, trigger="manual", **names)
-        assembly.close()
         return assembled, raw, reading, names
 
     def _publishing(self, holder: str) -> Publishing:

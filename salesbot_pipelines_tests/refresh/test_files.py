@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salesbot_pipelines.errors import RawMissing
-from salesbot_pipelines.refresh.joins import Joins, gid_number
+from salesbot_pipelines.refresh.joins import Joins, JoinsWriter, gid_number
 from salesbot_pipelines.refresh.rawfiles import RawFiles, read_nodes, stored_raw_file
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
 
@@ -76,22 +77,23 @@ def test_sorted_lines_hold_the_last_line_of_each_id_in_order(tmp_path_factory, e
 
 
 def test_joins_find_stock_by_item_and_collections_by_product(tmp_path):
-    joins = Joins(tmp_path / "joins.sqlite")
+    path = tmp_path / "joins.sqlite"
     item = "gid://shopify/InventoryItem/77"
-    joins.add_levels(
-        [
-            b'{"id":"%b","inventoryLevels":[]}' % item.encode(),
-            b'{"inventoryLevels":[{"a":1.5}],"id":"%b"}' % item.encode(),
-        ]
-    )
-    assert joins.levels(item) == {"id": item, "incomplete": False, "levels": [{"a": Decimal("1.5")}]}
-    assert joins.levels("gid://shopify/InventoryItem/78") is None
-    joins.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1", "gid://shopify/Product/2"])
-    joins.put_members("gid://shopify/Collection/10", ["gid://shopify/Product/1"])
-    joins.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1"])
-    assert joins.collection_ids(1) == ["gid://shopify/Collection/9", "gid://shopify/Collection/10"]
-    assert joins.collection_ids(2) == []
-    joins.close()
+    with closing(JoinsWriter(path)) as writer:
+        writer.add_levels(
+            [
+                b'{"id":"%b","inventoryLevels":[]}' % item.encode(),
+                b'{"inventoryLevels":[{"a":1.5}],"id":"%b"}' % item.encode(),
+            ]
+        )
+        writer.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1", "gid://shopify/Product/2"])
+        writer.put_members("gid://shopify/Collection/10", ["gid://shopify/Product/1"])
+        writer.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1"])
+    with closing(Joins(path)) as joins:
+        assert joins.levels(item) == {"id": item, "incomplete": False, "levels": [{"a": Decimal("1.5")}]}
+        assert joins.levels("gid://shopify/InventoryItem/78") is None
+        assert joins.collection_ids(1) == ["gid://shopify/Collection/9", "gid://shopify/Collection/10"]
+        assert joins.collection_ids(2) == []
 
 
 @pytest.mark.parametrize(

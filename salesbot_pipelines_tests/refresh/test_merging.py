@@ -62,7 +62,7 @@ def test_lines_are_copied_to_the_letter(tmp_path: Path) -> None:
     """A price keeps its digits and a text its signs, for nothing is read and written again."""
     made = RawFiles(tmp_path)
     line = b'{"id":"gid://shopify/Product/1","price":10.50,"title":"\\u00e9\xc3\xa9","variants":[]}'
-    made.write_line("products", line)
+    made.write_lines("products", [line])
     written: list[bytes] = []
     merge([made.finish(("products",))["products"].path], written.append)
     assert written == [line]

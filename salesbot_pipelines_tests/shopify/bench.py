@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from salesbot_pipelines.sandbox.build_parts import media_image, metafield
@@ -20,6 +20,7 @@ from salesbot_pipelines.sandbox.shop import Shop
 from salesbot_pipelines.sandbox.tables import Node
 from salesbot_pipelines.shopify import queries
 from salesbot_pipelines.shopify.client import AdminClient, open_http
+from salesbot_pipelines.shopify.nodes import node_of
 from salesbot_pipelines.shopify.snapshot import Snapshot, read_snapshot
 from salesbot_pipelines.shopify.tokens import StaticToken
 from salesbot_pipelines_tests.shopify.wire import VERSION, FakeClock
@@ -36,6 +37,10 @@ class Sink:
 
     def write(self, entity: str, node: Mapping[str, Any]) -> None:
         self.nodes[entity].append(dict(node))
+
+    def write_lines(self, entity: str, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            self.write(entity, node_of(line))
 
     def restart(self, entity: str) -> None:
         self.nodes[entity].clear()

@@ -17,7 +17,7 @@ from salesbot_pipelines.shopify.bulk import BulkOperations
 from salesbot_pipelines.shopify.reading import scatter
 from salesbot_pipelines.shopify.reading.bulk_inventory import inventory_texts
 from salesbot_pipelines.shopify.reading.bulk_products import product_texts
-from salesbot_pipelines.shopify.reading.scatter import Scatter, parts_for
+from salesbot_pipelines.shopify.reading.scatter import Scatter, parts_for, read_part
 from salesbot_pipelines.shopify.snapshot import read_snapshot
 from salesbot_pipelines_tests.shopify.bench import Bench, Sink, note, number_in, picture, told
 from salesbot_pipelines_tests.shopify.bulk_shops import NAMESPACES, compare, read, shop_of
@@ -180,10 +180,12 @@ def test_a_result_is_never_more_than_the_whole(bench: Bench, tmp_path: Path) -> 
 def test_lines_of_one_number_stay_together_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, lines, parts: int
 ) -> None:
-    spread = Scatter(tmp_path_factory.mktemp("scatter"), "x", parts)
+    folder = tmp_path_factory.mktemp("scatter")
+    spread = Scatter(folder, "x", parts)
     for place, (number, line) in enumerate(lines):
         spread.put(number, b"%d %d " % (number, place) + line + b"\n")
-    found = [spread.take(part) for part in range(parts)]
+    spread.close()
+    found = [read_part(folder, "x", part) for part in range(parts)]
     assert sorted(line for part in found for line in part) == sorted(
         b"%d %d " % (number, place) + line + b"\n" for place, (number, line) in enumerate(lines)
     )

@@ -301,6 +301,9 @@ class Nowhere:
     def write(self, entity: str, node: Any) -> None:
         self.written += 1
 
+    def write_lines(self, entity: str, lines: list[bytes]) -> None:
+        self.written += len(lines)
+
     def restart(self, entity: str) -> None:
         raise AssertionError
 

@@ -9,123 +9,94 @@ of lines did not tell, the whole result is given up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import compress
 from pathlib import Path
 
 from salesbot_pipelines.errors import BulkFailed
 from salesbot_pipelines.shopify.bulk import BulkResult
+from salesbot_pipelines.shopify.nodes import node_of
 from salesbot_pipelines.shopify.queries import bulk_text
-from salesbot_pipelines.shopify.reading.bulk_lines import (
-    PROVED_CHILDREN,
-    Line,
-    Node,
-    Order,
-    decode_lines,
-    read_lines,
+from salesbot_pipelines.shopify.reading.bulk_join import (
+    MAIN,
+    MEDIA,
+    Joined,
+    Spread,
+    join_far,
+    join_part,
+    remove_joined,
+    spread,
 )
-from salesbot_pipelines.shopify.reading.connections import exact
+from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN, Node
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.products import ProductReader
-from salesbot_pipelines.shopify.reading.scatter import Scatter, parts_for
+from salesbot_pipelines.shopify.reading.scatter import parts_for
 
 ENTITY = "products"
-_SOURCES = _MAIN, _MEDIA, _MORE = "products", "media", "more"
 
 
 def product_texts(namespaces: tuple[str, ...]) -> dict[str, str]:
     """Return the operations that all products take, by name."""
     texts = {
-        "products": bulk_text("bulk_products", namespaces[0] if namespaces else None),
-        "variant_media": bulk_text("bulk_variant_media"),
+        MAIN: bulk_text("bulk_products", namespaces[0] if namespaces else None),
+        MEDIA: bulk_text("bulk_variant_media"),
     }
     return texts | {f"metafields_{n}": bulk_text("bulk_metafields", ns) for n, ns in enumerate(namespaces[1:], 1)}
-
-
-class _Spread:
-    """The lines of all results, by product; children of variants by variant, until it is known whose they are."""
-
-    def __init__(self, folder: Path, parts: int) -> None:
-        self.parts = parts
-        self.near = {source: Scatter(folder, f"near-{source}", parts) for source in _SOURCES}
-        self.far = {source: Scatter(folder, f"far-{source}", parts) for source in _SOURCES}
-        self.owners = Scatter(folder, "owners", parts)
-
-    def put(self, source: str, line: Line) -> None:
-        """Put a line where its product or variant will be looked for."""
-        number, kind, parent, parent_kind, raw = line
-        if kind == "Product":
-            self.near[source].put(number, raw)
-        elif parent_kind == "Product":
-            if kind != "ProductVariant" or source == _MAIN:
-                self.near[source].put(parent, raw)
-            if kind == "ProductVariant" and source == _MAIN:
-                self.owners.put(number, b"%d %d\n" % (number, parent))
-        else:
-            variant = number if kind == "ProductVariant" else parent
-            self.far[source].put(variant, b"%d %s" % (variant, raw))
-
-    def join_far(self) -> None:
-        """Move what belongs to variants to their products."""
-        for part in range(self.parts):
-            owners = {int(variant): int(product) for variant, product in map(bytes.split, self.owners.take(part))}
-            for source in _SOURCES:
-                near = self.near[source]
-                for line in self.far[source].take(part):
-                    number, _, raw = line.partition(b" ")
-                    product = owners.get(int(number))
-                    if product is not None:  # else a variant made after the products were listed
-                        near.put(product, raw)
-
-    def take(self, part: int, shop: str) -> dict[str, list[Node]]:
-        """Return the nodes of some products, by where they came from."""
-        return {source: decode_lines(self.near[source].take(part), shop) for source in _SOURCES}
 
 
 class BulkProducts:
     """Joins the results of `product_texts` and writes the products."""
 
-    def __init__(self, reading: Reading, reader: ProductReader, folder: Path) -> None:
+    def __init__(
+        self, reading: Reading, reader: ProductReader, folder: Path, results: Mapping[str, BulkResult]
+    ) -> None:
         self._reading = reading
         self._reader = reader
-        self._folder = folder
-        self._shop = reading.client.shop
-        self._namespaces = len(reading.namespaces)
-        self._ordered = True
+        self._results = results
+        self._where = Spread(
+            folder=folder,
+            shop=reading.client.shop,
+            parts=parts_for(sum(result.path.stat().st_size for result in results.values())),
+            more=tuple(name for name in results if name not in (MAIN, MEDIA)),
+        )
 
-    def read(self, results: Mapping[str, BulkResult]) -> None:
-        """Write every product; raise `BulkFailed` when the results turn out not to be whole."""
-        spread = _Spread(self._folder, parts_for(sum(result.path.stat().st_size for result in results.values())))
-        for name, result in results.items():
-            source = {"products": _MAIN, "variant_media": _MEDIA}.get(name, _MORE)
-            order = Order()
-            for line in read_lines(result.path, result.lines, self._shop):
-                if source == _MAIN:
-                    order.note(line)
-                spread.put(source, line)
-            self._ordered &= order.kept
-            result.path.unlink()
-        spread.join_far()
-        for part in range(spread.parts):
-            self._write_part(spread.take(part, self._shop))
+    def spreading(self) -> dict[str, Callable[[], bool]]:
+        """Return what is to be done before `read`, by result, in any order and by any process."""
+        return {
+            name: partial(spread, self._where, name, result.path, result.lines)
+            for name, result in self._results.items()
+        }
+
+    def read(self, *, ordered: bool) -> None:
+        """Write every product; raise `BulkFailed` when the results turn out not to be whole.
+
+        `ordered` says whether the lines of the products' result stood in order.
+        """
+        where = self._where
+        join_far(where)
+        share = self._reading.share if where.parts > 1 else map
+        for part, products in enumerate(share(partial(join_part, where, ordered), range(where.parts))):
+            self._write_part(products)
+            remove_joined(where, part)
             self._reading.step(ENTITY)
 
-    def _write_part(self, lines: dict[str, list[Node]]) -> None:
-        """Join the lines of some products and write them; those in doubt are read by id."""
-        part = _Part(lines, further=max(0, self._namespaces - 1))
-        fresh = {gid: node for gid, node in part.products.items() if self._reading.seen[ENTITY].add(number_of(gid))}
-        doubts = {gid for gid in fresh if part.doubtful(gid, ordered=self._ordered)}
-        probe = max(fresh, key=part.uncounted, default=None)
-        if probe is not None and part.uncounted(probe) > 1:
-            doubts.add(probe)  # what has most of what nobody counts shows whether it was cut
-        for gid, node in fresh.items():
-            if gid not in doubts:
-                self._reader.write(part.finished(node))
-        for gid, whole in self._reader.whole([(gid, len(fresh[gid]["variants"])) for gid in doubts]):
+    def _write_part(self, products: list[Joined]) -> None:
+        """Write some products; those in doubt are read by id."""
+        seen = self._reading.seen[ENTITY]
+        fresh = list(compress(products, seen.new(product.number for product in products)))
+        doubts = {_gid(product): product for product in fresh if product.doubtful}
+        probe = max(fresh, key=lambda product: product.uncounted, default=None)
+        if probe is not None and probe.uncounted > 1:
+            doubts[_gid(probe)] = probe  # what has most of what nobody counts shows whether it was cut
+        doubted = {product.number for product in doubts.values()}
+        self._reader.write_lines([(product.line, product.told) for product in fresh if product.number not in doubted])
+        for gid, whole in self._reader.whole([(gid, product.told.variants) for gid, product in doubts.items()]):
             if whole is None:
-                self._reading.seen[ENTITY].discard(number_of(gid))
+                seen.discard(number_of(gid))
                 continue
-            self._prove(part.finished(fresh[gid]), whole)
+            self._prove(node_of(doubts[gid].line), whole)
             self._reader.write(whole)
 
     def _prove(self, joined: Node, whole: Node) -> None:
@@ -137,112 +108,9 @@ class BulkProducts:
             for name in ("variants", "media", "metafields"):
                 got, there = len(mine.get(name, ())), len(true.get(name, ()))
                 if got < there and got < PROVED_CHILDREN:
-                    raise BulkFailed(
-                        f"{self._shop}: the result has {got} of {there} {name} of one product", shop=self._shop
-                    )
+                    shop = self._where.shop
+                    raise BulkFailed(f"{shop}: the result has {got} of {there} {name} of one product", shop=shop)
 
 
-class _Part:
-    """Some products with everything that belongs to them."""
-
-    def __init__(self, lines: dict[str, list[Node]], *, further: int) -> None:
-        self.products: dict[str, Node] = {}
-        self._variants: dict[str, Node] = {}
-        self._moments: dict[str, set[str]] = {}
-        self._media_read: set[str] = set()
-        self._further = further
-        self._told: dict[str, int] = {}
-        by_kind: dict[str, list[Node]] = {"Product": [], "ProductVariant": []}
-        children: list[Node] = []
-        for node in lines[_MAIN]:
-            by_kind.get(node["__typename"], children).append(node)
-        for node in by_kind["Product"]:
-            node.update(variants=[], media=[], metafields=[])
-            self.products[node["id"]] = node
-        for node in by_kind["ProductVariant"]:
-            self._add_variant(node)
-        self._add_children(children)
-        self._add_media(lines[_MEDIA])
-        self._add_more(lines[_MORE])
-
-    def _add_variant(self, node: Node) -> None:
-        product = self.products.get(node.pop("__parentId"))
-        if product is not None:
-            node.update(media=[], metafields=[])
-            self._variants[node["id"]] = node
-            product["variants"].append(node)
-
-    def _add_children(self, nodes: list[Node]) -> None:
-        products, variants = self.products, self._variants
-        for node in nodes:
-            parent = node.pop("__parentId", "")
-            owner = products.get(parent) or variants.get(parent)
-            if owner is None:
-                continue
-            if node["__typename"] == "Metafield":
-                del node["__typename"]
-                owner["metafields"].append(node)
-            else:
-                owner["media"].append(node)
-
-    def _add_media(self, nodes: list[Node]) -> None:
-        children = []
-        for node in nodes:
-            if node["__typename"] == "ProductVariant":
-                self._media_read.add(node["id"])
-                product = node.get("product") or {}
-                self._moment(product.get("id", ""), product)
-            else:
-                children.append(node)
-        self._add_children(children)
-
-    def _add_more(self, nodes: list[Node]) -> None:
-        children = []
-        for node in nodes:
-            if node["__typename"] == "Product":
-                self._told[node["id"]] = self._told.get(node["id"], 0) + 1
-                self._moment(node["id"], node)
-            else:
-                children.append(node)
-        self._add_children(children)
-
-    def _moment(self, gid: str, node: Node) -> None:
-        self._moments.setdefault(gid, set()).add(str(node.get("updatedAt")))
-
-    def doubtful(self, gid: str, *, ordered: bool) -> bool:
-        """Say whether a product must be read again to be sure of it."""
-        node = self.products[gid]
-        variants = node["variants"]
-        moved = self._moments.get(gid, set()) - {node["updatedAt"]}
-        unread = any(variant["id"] not in self._media_read for variant in variants)
-        short = _differs(node.get("variantsCount"), variants) or _differs(node.get("mediaCount"), node["media"])
-        several = max([len(node["media"]), *(len(variant["media"]) for variant in variants)]) > 1
-        return (
-            bool(moved)
-            or unread
-            or short
-            or self._told.get(gid, 0) != self._further
-            or self.uncounted(gid) >= PROVED_CHILDREN
-            or (several and not ordered)
-        )
-
-    def uncounted(self, gid: str) -> int:
-        """Return the most children any connection of the product has that Shopify gives no count of."""
-        node = self.products[gid]
-        lists = [node["metafields"], *(v[name] for v in node["variants"] for name in ("media", "metafields"))]
-        return max(len(found) for found in lists)
-
-    def finished(self, node: Node) -> Node:
-        """Return the product as a page would give it: variants by position, their media whole."""
-        node["variants"].sort(key=lambda variant: variant.get("position") or 0)
-        known = {media["id"]: media for media in node["media"]}
-        for variant in node["variants"]:
-            variant.pop("__typename", None)
-            variant["media"] = [known.get(media["id"], {"id": media["id"]}) for media in variant["media"]]
-        node.pop("__typename", None)
-        return node
-
-
-def _differs(count: object, found: list[Node]) -> bool:
-    counted = exact(count)
-    return counted is not None and counted != len(found)
+def _gid(product: Joined) -> str:
+    return f"gid://shopify/Product/{product.number}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from salesbot_pipelines.shopify.client import AdminClient
 from salesbot_pipelines.shopify.reading.holes import Holes
 from salesbot_pipelines.shopify.reading.ids import Numbers
 from salesbot_pipelines.shopify.scopes import holds
+from salesbot_pipelines.workers.sharing import Share
 
 Progress = Callable[[str, int, int | None], None]
 """Called with an entity, how many of it were read, and how many there are (None: unknown)."""
@@ -21,6 +22,10 @@ class RawSink(Protocol):
 
     def write(self, entity: str, node: Mapping[str, Any]) -> None:
         """Take one node of an entity."""
+        ...
+
+    def write_lines(self, entity: str, lines: Sequence[bytes]) -> None:
+        """Take nodes that are lines already (`nodes.line_of`)."""
         ...
 
     def restart(self, entity: str) -> None:
@@ -36,6 +41,7 @@ class Reading:
     sink: RawSink
     namespaces: tuple[str, ...]
     progress: Progress | None = None
+    share: Share = map
     scopes: frozenset[str] = frozenset()
     holes: Holes = field(default_factory=Holes)
     totals: dict[str, int | None] = field(default_factory=dict)  # Shopify's counts when the reading began

@@ -46,6 +46,20 @@ class Numbers:
         if place < len(self._sorted) and self._sorted[place] == number:
             del self._sorted[place]
 
+    def new(self, numbers: Iterable[int]) -> list[bool]:
+        """Add numbers and say of each whether it is new."""
+        found = []
+        last = self._sorted[-1] if self._sorted else -1
+        append = self._sorted.append
+        for number in numbers:
+            if number > last:
+                append(number)
+                last = number
+                found.append(True)
+            else:
+                found.append(self.add(number))
+        return found
+
     def add(self, number: int) -> bool:
         """Add a number and say whether it is new."""
         if not self._sorted or number > self._sorted[-1]:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from salesbot_pipelines.shopify.nodes import line_of
 from salesbot_pipelines.shopify.queries import load_for
 from salesbot_pipelines.shopify.reading.connections import exact, flatten, flatten_metafields
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.holes import SectionUnread, mark_holes, mark_incomplete
 from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.pages import Node, by_ids, walk
+from salesbot_pipelines.shopify.reading.told import Told, told_of
 from salesbot_pipelines.shopify.reading.whole_product import Gone, WholeProduct
 
 ENTITY = "products"
@@ -115,15 +117,16 @@ class ProductReader:
     def write(self, product: Node) -> None:
         """Write a product and note what others will be compared with."""
         product.pop("__typename", None)
+        self.write_lines([(line_of(product), told_of(product))])
+
+    def write_lines(self, products: Sequence[tuple[bytes, Told]]) -> None:
+        """Write products that are lines already."""
         reading = self._reading
-        reading.variants += len(product["variants"])
-        counted = exact(product.get("variantsCount"))
-        reading.variants_proved &= counted is not None and counted == len(product["variants"])
-        for variant in product["variants"]:
-            item = variant.get("inventoryItem")
-            if item is not None:
-                reading.items.add(number_of(item["id"]))
-        reading.sink.write(ENTITY, product)
+        for _, told in products:
+            reading.variants += told.variants
+            reading.variants_proved &= told.proved
+            reading.items.new(told.items)
+        reading.sink.write_lines(ENTITY, [line for line, _ in products])
 
 
 def _is_cut(node: Node, namespaces: int) -> bool:

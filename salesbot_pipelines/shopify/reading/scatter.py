@@ -19,13 +19,17 @@ def parts_for(total_bytes: int) -> int:
 
 
 class Scatter:
-    """As many files as parts, each written by appending and read once."""
+    """Writes as many files as there are parts, by appending; they are whole after `close`."""
 
-    def __init__(self, folder: Path, name: str, parts: int) -> None:
-        self._paths = [folder / f"{name}-{part}" for part in range(parts)]
+    def __init__(self, folder: Path, name: str, parts: int, *, anew: bool = False) -> None:
+        """Go on with files that may be there; `anew` begins with none."""
+        self._paths = [_path(folder, name, part) for part in range(parts)]
         self._gathered: list[list[bytes]] = [[] for _ in range(parts)]
         self._parts = parts
         self._most = max(64, _GATHERED_LINES // parts)
+        if anew:
+            for part in range(parts):
+                remove_part(folder, name, part)
 
     def put(self, number: int, line: bytes) -> None:
         """Add a line to the part of `number`; lines of one number keep their order."""
@@ -35,19 +39,31 @@ class Scatter:
         if len(gathered) >= self._most:
             self._flush(part)
 
-    def take(self, part: int) -> list[bytes]:
-        """Return the lines of a part, and remove its file."""
-        self._flush(part)
-        path = self._paths[part]
-        if not path.exists():
-            return []
-        with path.open("rb") as file:
-            lines = file.readlines()
-        path.unlink()
-        return lines
+    def close(self) -> None:
+        """Write what waits in memory."""
+        for part in range(self._parts):
+            self._flush(part)
 
     def _flush(self, part: int) -> None:
         if self._gathered[part]:
             with self._paths[part].open("ab") as file:
                 file.writelines(self._gathered[part])
             self._gathered[part].clear()
+
+
+def read_part(folder: Path, name: str, part: int) -> list[bytes]:
+    """Return the lines of a part; one that no line fell into has no file."""
+    path = _path(folder, name, part)
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        return file.readlines()
+
+
+def remove_part(folder: Path, name: str, part: int) -> None:
+    """Remove a part that is done with."""
+    _path(folder, name, part).unlink(missing_ok=True)
+
+
+def _path(folder: Path, name: str, part: int) -> Path:
+    return folder / f"{name}-{part}"
