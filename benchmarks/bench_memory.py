@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import chart
-from machine import tell_load
+from machine import peak_of_tree, tell_load
 
 from salesbot_pipelines.sandbox.shop import static_token
 
@@ -31,7 +31,7 @@ TARGET_RATIO = 1.2
 
 @dataclass(frozen=True)
 class Peak:
-    """One process: its peak resident memory in MiB, its processor time and its wall time in seconds."""
+    """A refresh and its worker: their peaks of resident memory in MiB, processor time and wall time in seconds."""
 
     mebibytes: float
     processor: float
@@ -121,15 +121,16 @@ def run(environ: Mapping[str, str], *words: str, said: str = "") -> Peak:
     )
     assert process.stdin is not None
     assert process.stderr is not None
-    process.stdin.write(said)
-    process.stdin.close()
-    errors = process.stderr.read()
+    with peak_of_tree(process.pid) as peak:
+        process.stdin.write(said)
+        process.stdin.close()
+        errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stderr.close()
     if process.returncode:
         raise SystemExit(errors)
-    return Peak(usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, time.monotonic() - began)
+    return Peak(peak.mebibytes, usage.ru_utime + usage.ru_stime, time.monotonic() - began)
 
 
 if __name__ == "__main__":

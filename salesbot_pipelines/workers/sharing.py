@@ -76,8 +76,9 @@ class _Sharing:
                     yield self._result(function, ahead.popleft())
                     if not ahead:
                         break
-            for waiting in ahead:
-                if waiting.future.cancel():  # the worker is at another one: this process is free
+            there = [waiting for waiting in ahead if not waiting.future.done()]
+            for waiting in there[1:]:
+                if waiting.future.cancel():  # the worker is at the one before, and this process is free
                     waiting.future = _done(function(waiting.item))
             while ahead:
                 yield self._result(function, ahead.popleft())

@@ -1,9 +1,14 @@
 """Reading raw nodes: every shape of a connection, numbers, texts; and findings that do not grow without end."""
 
+import pickle
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from salesbot_pipelines.catalog.model import Omission
 from salesbot_pipelines.catalog.normalise import Findings, Unusable, nodes_of
+from salesbot_pipelines.catalog.normalise import findings as findings_module
 from salesbot_pipelines.catalog.normalise.findings import KEPT
 from salesbot_pipelines.catalog.normalise.raw import (
     exact_count,
@@ -131,6 +136,26 @@ def test_findings_are_counted_beyond_a_bound():
     assert one == Omission("1 more of this kind", "error", "/discounts/*")
     assert two == Omission("5 more of this kind", "truncated", "/products/*")
     assert three == Omission("1 more of this kind", "error", "/shop/*")
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from(["/products/1/media", "/products/2", "shop"]), st.sampled_from("ab"))),
+        max_size=12,
+    )
+)
+def test_findings_of_parts_one_after_the_other_are_those_of_the_whole(parts):
+    whole, joined = Findings(), Findings()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(findings_module, "KEPT", 5)
+        for number, part in enumerate(parts):
+            apart = Findings()
+            for pointer, reason in part:
+                whole.add(pointer, reason, str(number))
+                apart.add(pointer, reason, str(number))
+            joined.extend(pickle.loads(pickle.dumps(apart)))
+    assert joined == whole
+    assert joined.omissions() == whole.omissions()
 
 
 def test_unusable_is_of_the_tree_of_errors_and_becomes_an_omission():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PART_BYTES = 6 * 1024 * 1024
+PART_BYTES = 4 * 1024 * 1024
 _MOST_PARTS = 256
 _GATHERED_LINES = 2_048
 """Lines of one scatter that wait in memory, over all its parts: each write opens its file anew."""

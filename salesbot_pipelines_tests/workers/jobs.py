@@ -1,0 +1,61 @@
+"""What the tests have a worker do: functions that another process can import."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from salesbot_pipelines.errors import BulkFailed
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def who(_item: object) -> int:
+    return os.getpid()
+
+
+def slow_who(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def die_elsewhere(item: tuple[int, int]) -> int:
+    """Kill whoever does this, unless it is the process named."""
+    number, home = item
+    if os.getpid() != home:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def refuse(number: int) -> int:
+    if number == 3:
+        raise BulkFailed("the third is refused", shop="a.myshopify.com")
+    return number
+
+
+def refuse_elsewhere(item: tuple[int, int]) -> int:
+    """Fail in any process but the one named."""
+    number, home = item
+    if os.getpid() != home:
+        raise ValueError("not here")
+    return number
+
+
+def environment(_item: object) -> dict[str, str]:
+    return dict(os.environ)
+
+
+def chatter(number: int) -> int:
+    print("this is no answer")
+    return number
+
+
+def appear(item: tuple[str, float]) -> None:
+    """Take a while, and then leave a file."""
+    path, seconds = item
+    time.sleep(seconds)
+    Path(path).touch()
