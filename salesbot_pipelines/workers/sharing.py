@@ -30,7 +30,8 @@ _THERE = 2
 _MOST_AHEAD = 6
 """Items done or being done whose results wait for an earlier one."""
 
-_free = threading.Semaphore(max(0, len(os.sched_getaffinity(0)) - 1))
+_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_free = threading.Semaphore(_cores - 1)
 """How many more workers this process may have: one for every core but its own, whatever the number of shops."""
 
 
@@ -76,8 +77,8 @@ class _Sharing:
                     yield self._result(function, ahead.popleft())
                     if not ahead:
                         break
-            there = [waiting for waiting in ahead if not waiting.future.done()]
-            for waiting in there[1:]:
+            begun_or_offered = [waiting for waiting in ahead if not waiting.future.done()]
+            for waiting in begun_or_offered[1:]:
                 if waiting.future.cancel():  # the worker is at the one before, and this process is free
                     waiting.future = _done(function(waiting.item))
             while ahead:
