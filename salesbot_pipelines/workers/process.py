@@ -15,8 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any, TypeVar, cast
 
-I = TypeVar("I")  # noqa: E741
-O = TypeVar("O")  # noqa: E741
+T = TypeVar("T")
+R = TypeVar("R")
 
 _SIZE_BYTES = 8
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -48,7 +48,7 @@ class WorkerProcess:
         """The process's number."""
         return self._process.pid
 
-    def submit(self, function: Callable[[I], O], item: I) -> Future[O]:
+    def submit(self, function: Callable[[T], R], item: T) -> Future[R]:
         """Have the worker do an item; the future raises `WorkerFailed` or `WorkerGone`."""
         return self._thread.submit(self._call, function, item)
 
@@ -60,7 +60,7 @@ class WorkerProcess:
             assert self._process.stdin is not None
             self._process.stdin.close()
 
-    def _call(self, function: Callable[[I], O], item: I) -> O:
+    def _call(self, function: Callable[[T], R], item: T) -> R:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -70,7 +70,7 @@ class WorkerProcess:
             raise WorkerGone(f"the worker process ended ({type(error).__name__})") from error
         if not done:
             raise WorkerFailed(f"the worker process met {result}")
-        return cast("O", result)
+        return cast("R", result)
 
 
 def send(pipe: IO[bytes], value: Any) -> None:

@@ -22,13 +22,16 @@ from salesbot_pipelines.workers.process import WorkerFailed, WorkerGone, WorkerP
 
 _log = logging.getLogger(__name__)
 
-I = TypeVar("I")  # noqa: E741
-O = TypeVar("O")  # noqa: E741
+T = TypeVar("T")
+R = TypeVar("R")
 
 _THERE = 2
 """Items given to the worker: one that it is at, and one that it goes on with unless this process is free first."""
 _MOST_AHEAD = 6
 """Items done or being done whose results wait for an earlier one."""
+
+_PATIENCE_SECONDS = 60.0
+"""An item takes some tenths of a second; where one is waited for longer than this, the worker hangs."""
 
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _free = threading.Semaphore(_cores - 1)
@@ -38,7 +41,7 @@ _free = threading.Semaphore(_cores - 1)
 class Share(Protocol):
     """Does what `map` does."""
 
-    def __call__(self, function: Callable[[I], O], items: Iterable[I], /) -> Iterator[O]:
+    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
         """Give the results in the order of the items."""
         ...
 
@@ -58,14 +61,14 @@ class _Sharing:
         self._worker: WorkerProcess | None = None
         self._tried = False
 
-    def map(self, function: Callable[[I], O], items: Iterable[I]) -> Iterator[O]:
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Give the results in the order of the items; this process does what the worker has no hand for.
 
         Function, items and results are pickled, and the function lies at the top of its module (or is a `partial`
         of such a one).
         """
         self._start()
-        ahead: deque[_Item[I, O]] = deque()
+        ahead: deque[_Item[T, R]] = deque()
         try:
             for item in items:
                 there = sum(not other.future.done() for other in ahead)
@@ -85,7 +88,9 @@ class _Sharing:
                 yield self._result(function, ahead.popleft())
         finally:
             # Nothing is done any more when the caller goes on, and maybe takes its files away.
-            wait([waiting.future for waiting in ahead if not waiting.future.cancel()])
+            at_work = [waiting.future for waiting in ahead if not waiting.future.cancel()]
+            if wait(at_work, timeout=_PATIENCE_SECONDS).not_done:
+                self.close()
 
     def close(self) -> None:
         """End the worker, whatever it is doing."""
@@ -104,25 +109,25 @@ class _Sharing:
             _free.release()
             _log.warning("everything is done in this process, no other could be started: %s", error.strerror)
 
-    def _result(self, function: Callable[[I], O], waiting: _Item[I, O]) -> O:
+    def _result(self, function: Callable[[T], R], waiting: _Item[T, R]) -> R:
         try:
-            return waiting.future.result()
+            return waiting.future.result(timeout=_PATIENCE_SECONDS)
         except WorkerFailed:
             return function(waiting.item)
-        except (WorkerGone, CancelledError) as gone:
+        except (WorkerGone, TimeoutError, CancelledError) as gone:
             if self._worker is not None:
-                _log.warning("everything is done in this process from here on: %s", gone)
+                _log.warning("everything is done in this process from here on: %s", str(gone) or "the worker hangs")
                 self.close()
             return function(waiting.item)
 
 
 @dataclass
-class _Item(Generic[I, O]):
-    item: I
-    future: Future[O]
+class _Item(Generic[T, R]):
+    item: T
+    future: Future[R]
 
 
-def _done(result: O) -> Future[O]:
-    future: Future[O] = Future()
+def _done(result: R) -> Future[R]:
+    future: Future[R] = Future()
     future.set_result(result)
     return future
