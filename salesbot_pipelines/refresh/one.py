@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from salesbot_pipelines.refresh.incremental import fetch_changes, find_baseline
 from salesbot_pipelines.refresh.judgement import judge_again, judge_reading
 from salesbot_pipelines.refresh.manifest import parse_time
 from salesbot_pipelines.refresh.outcome import Calls, Outcome, Status
+from salesbot_pipelines.refresh.phases import Phases
 from salesbot_pipelines.refresh.published import stored_products
 from salesbot_pipelines.refresh.publishing import Publishing, Standing
 from salesbot_pipelines.refresh.rawfiles import RawFile
@@ -83,7 +83,7 @@ class OneRefresh:
         self._publishing = Publishing(use_case.store, self._keys, guard)
         self._operations = RememberedOperations(use_case.engine, guard.lease)
         self._generator = Generator(name="salesbot_pipelines", run_id=batch.run_id, version=use_case.version)
-        self._seconds: dict[str, float] = {}
+        self._phases = Phases(use_case.clock)
         self._drift: int | None = None
         self._subscriptions = ""
         self._full_because = ""
@@ -102,7 +102,7 @@ class OneRefresh:
         client = self._client()
         made = self._made_of_changes(client) or self._made_of_everything(client)
         fetched, assembled = made.fetched, made.assembled
-        with self._timed("publish"):
+        with self._phases.timed("publish"):
             outcome = self._published(fetched.raw, fetched.reading, assembled, made.standing, calls_of(client.stats))
         self._use_case.work.publish_done(
             self._operations.covered_by(self._guard.lease, fetched.snapshot.adopted.values()),
@@ -124,7 +124,7 @@ class OneRefresh:
         folder = self._folder / "incremental"
         folder.mkdir()
         try:
-            with self._timed("fetch"):
+            with self._phases.timed("fetch"):
                 standing = self._publishing.look(ENTITIES)
                 baseline = find_baseline(
                     use_case.engine,
@@ -158,7 +158,7 @@ class OneRefresh:
 
     def _made_anew(self, client: AdminClient) -> _Made:
         method = self._batch.method
-        with self._timed("fetch"):
+        with self._phases.timed("fetch"):
             fetched = fetch(
                 client,
                 self._folder / "raw",
@@ -174,7 +174,7 @@ class OneRefresh:
             if address and self._batch.trigger == "schedule":
                 self._subscriptions = mend_subscriptions(client, address)
         assembled = self._assembled(fetched.raw, fetched.reading, self._folder)
-        with self._timed("publish"):
+        with self._phases.timed("publish"):
             standing = self._publishing.look(ENTITIES)
             self._judge(fetched, assembled, standing)
         return _Made(fetched, assembled, standing)
@@ -197,7 +197,7 @@ class OneRefresh:
         manifest = standing.manifest
         if manifest is None or not manifest.raw:
             raise RawMissing(f"{self._install.shop}: nothing is published yet")
-        with self._timed("fetch"):
+        with self._phases.timed("fetch"):
             raw = self._publishing.stored_raw(manifest, self._folder / "raw")
         reading = Reading(
             api_version=manifest.source.api_version,
@@ -209,7 +209,7 @@ class OneRefresh:
         )
         assembled = self._assembled(raw, reading, self._folder)
         judge_again(self._install.shop, assembled, reading.omissions, rules=self._rules())
-        with self._timed("publish"):
+        with self._phases.timed("publish"):
             outcome = self._published(raw, reading, assembled, standing)
         if outcome.status is Status.PUBLISHED:
             self._use_case.work.republished(self._guard.lease, revision=assembled.revision)
@@ -230,7 +230,7 @@ class OneRefresh:
         )
 
     def _assembled(self, raw: dict[str, RawFile], reading: Reading, folder: Path) -> Assembled:
-        with self._timed("normalise"):
+        with self._phases.timed("normalise"):
             statuses = self._use_case.settings.product_statuses
             assembly = Assembly(folder, statuses=statuses, progress=self._progress, share=self._share)
             return assembly.make(
@@ -278,7 +278,7 @@ class OneRefresh:
             drift=self._drift,
             subscriptions=self._subscriptions,
             calls=calls or Calls(),
-            seconds=self._seconds,
+            seconds=self._phases.seconds,
         )
 
     def _changes(self, standing: Standing, assembled: Assembled) -> Changes | None:
@@ -296,12 +296,3 @@ class OneRefresh:
 
     def _rules(self) -> Rules:
         return Rules(max_loss_percent=self._use_case.settings.max_loss_percent)
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        began = self._use_case.clock.monotonic()
-        try:
-            yield
-        finally:
-            spent = self._use_case.clock.monotonic() - began
-            self._seconds[phase] = self._seconds.get(phase, 0.0) + spent
