@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import click
 
@@ -15,6 +16,10 @@ from salesbot_pipelines.errors import SalesbotError
 from salesbot_pipelines.refresh.program import Program, open_program
 from salesbot_pipelines.settings import API_VERSION, Settings, load_settings
 from salesbot_pipelines.spaces.probe import probe
+from salesbot_pipelines.state.control import ControlEvents
+
+_REQUESTS_TAKE = timedelta(hours=1)
+"""A running receiver carries a request out in seconds, or says in its log why it cannot."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def _checks() -> Iterator[Check]:
         for finding in probe(opened.store).findings:
             yield Check(f"store {finding.name}", finding.level, finding.text, finding.fix)
         yield from _shops(opened)
+        yield from _requests(opened)
     finally:
         opened.close()
 
@@ -103,3 +109,16 @@ def _shops(opened: Program) -> Iterator[Check]:
             yield Check("shop", "warning", text, f"salesbot refresh {row.shop}")
         else:
             yield Check("shop", "ok", f"{row.shop}: read {age(row.hours)} ago")
+
+
+def _requests(opened: Program) -> Iterator[Check]:
+    """Name the uninstalls and privacy requests that were put aside, or that nobody carries out."""
+    late = opened.clock.now() - _REQUESTS_TAKE
+    for event in ControlEvents(opened.engine, opened.keyring).listed():
+        what = f"{event.shop}: {event.topic} of {event.received_at:%Y-%m-%d %H:%M} UTC"
+        if event.state == "quarantined":
+            fix = f"if it is meant: salesbot shops remove {event.shop} --purge"
+            yield Check("request", "warning", f"{what} was put aside: {event.note}", fix)
+        elif event.state != "done" and event.received_at < late:
+            text = f"{what} is not carried out yet" + (f": {event.note}" if event.note else "")
+            yield Check("request", "failure", text, "see that `salesbot receiver` runs, and what it logs")
