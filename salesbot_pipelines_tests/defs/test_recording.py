@@ -33,7 +33,7 @@ def test_a_change_of_rules_reaches_the_document_without_a_call(dagster, monkeypa
     before = dagster.rig.document(shop)
     dagster.rig.server.sandbox.calls.clear()
     monkeypatch.setattr(
-        "salesbot_pipelines.refresh.assembly.is_sellable", lambda node, statuses: "0" in node["title"]
+        "salesbot_pipelines.refresh.normalising.is_sellable", lambda node, statuses: "0" in node["title"]
     )
     dagster.rig.puts()
 

@@ -4,7 +4,7 @@ import pytest
 
 from salesbot_pipelines.catalog.normalise import Unusable
 from salesbot_pipelines.errors import CatalogRefused, ShopifyUnavailable
-from salesbot_pipelines.refresh import assembly, judgement
+from salesbot_pipelines.refresh import judgement, normalising
 from salesbot_pipelines.refresh.outcome import Status
 from salesbot_pipelines.sandbox.build_products import NewVariant, add_product
 from salesbot_pipelines.sandbox.build_shop import add_location, open_shop
@@ -209,7 +209,7 @@ def test_what_new_rules_cannot_use_is_refused_when_it_is_normalised_again(rig, s
     def unusable(*_, **__):
         raise Unusable("/products", "by the new rules")
 
-    monkeypatch.setattr(assembly, "normalise_product", unusable)
+    monkeypatch.setattr(normalising, "normalise_product", unusable)
     before = rig.document_bytes(DOMAIN)
     error = rig.refresh(DOMAIN, from_raw=True)[DOMAIN].error
     assert isinstance(error, CatalogRefused)
