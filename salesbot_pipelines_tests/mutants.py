@@ -55,10 +55,15 @@ TARGETS = {
     "salesbot_pipelines/refresh/judgement.py": ["salesbot_pipelines_tests/refresh/test_losses.py"],
     "salesbot_pipelines/refresh/use_case.py": [
         "salesbot_pipelines_tests/refresh/test_use_case.py",
+        "salesbot_pipelines_tests/refresh/test_from_raw.py",
         "salesbot_pipelines_tests/refresh/test_credentials.py",
+        "salesbot_pipelines_tests/refresh/test_lost_access.py",
         "salesbot_pipelines_tests/refresh/test_store_faults.py",
     ],
-    "salesbot_pipelines/refresh/credentials.py": ["salesbot_pipelines_tests/refresh/test_credentials.py"],
+    "salesbot_pipelines/refresh/credentials.py": [
+        "salesbot_pipelines_tests/refresh/test_credentials.py",
+        "salesbot_pipelines_tests/refresh/test_lost_access.py",
+    ],
 }
 """Each file, and the tests that stand for it, the quickest first."""
 

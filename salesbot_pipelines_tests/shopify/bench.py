@@ -106,6 +106,10 @@ class Bench:
         return read_snapshot(self.client(shop, page=page, **more), sink, namespaces=namespaces), sink
 
 
+def gid(number: int, kind: str = "Product") -> str:
+    return f"gid://shopify/{kind}/{number}"
+
+
 def number_in(gid: str) -> int:
     return int(gid.partition("?")[0].rpartition("/")[2])
 

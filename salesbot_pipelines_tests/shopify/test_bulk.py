@@ -21,7 +21,7 @@ from salesbot_pipelines.shopify.reading.scatter import Scatter, parts_for, read_
 from salesbot_pipelines.shopify.snapshot import read_snapshot
 from salesbot_pipelines_tests.shopify.bench import Bench, Sink, note, number_in, picture, told
 from salesbot_pipelines_tests.shopify.bulk_shops import NAMESPACES, compare, read, shop_of
-from salesbot_pipelines_tests.shopify.test_changes import History
+from salesbot_pipelines_tests.shopify.changing import History
 
 # The same nodes
 

@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from salesbot_pipelines.errors import SnapshotUnstable
 from salesbot_pipelines.sandbox.build_collections import add_collection
 from salesbot_pipelines.sandbox.build_discounts import add_discount, percent, these
-from salesbot_pipelines.sandbox.build_products import NewVariant, add_product
 from salesbot_pipelines.sandbox.shop import Shop
 from salesbot_pipelines_tests.shopify.bench import Bench, number_in, told, truth
-
-
-def goods(shop: Shop, count: int, variants: int = 2) -> list[int]:
-    place = number_in(shop.all("locations")[0]["id"])
-    made = []
-    for n in range(count):
-        specs = [NewVariant("1.00", (f"V{v}",), stock={place: v}) for v in range(variants)]
-        made.append(number_in(add_product(shop, f"P{n}", specs, options=("Size",))["id"]))
-    return made
-
-
-class History:
-    """Every state each object was in, from the beginning of the reading to its end."""
-
-    def __init__(self, bench: Bench, shop: Shop, namespaces=("custom",)) -> None:
-        self.bench, self.shop, self.namespaces = bench, shop, namespaces
-        self.states: defaultdict[str, defaultdict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
-        self.always: dict[str, set[int]] = {}
-        self.note()
-
-    def note(self) -> None:
-        self.bench.clock.seconds += 1  # `updatedAt` has whole seconds
-        for entity, objects in truth(self.shop, self.namespaces).items():
-            for number, state in objects.items():
-                if state not in self.states[entity][number]:
-                    self.states[entity][number].append(state)
-            self.always[entity] = self.always.get(entity, set(objects)) & set(objects)
-
-    def change(self, what: Any) -> Any:
-        def changing(shop: Shop) -> None:
-            what(shop)
-            self.note()
-
-        return changing
-
-    def check(
-        self, view: dict[str, dict[int, Any]], entities=("products", "collections", "discounts", "inventory")
-    ) -> None:
-        for entity in entities:
-            assert self.always[entity] <= set(view[entity]), f"{entity}: what was there all the time is there"
-            for number, state in view[entity].items():
-                assert state in self.states[entity][number], f"{entity} {number} was never so"
+from salesbot_pipelines_tests.shopify.changing import History, goods
 
 
 def test_a_product_that_vanishes_after_it_was_read_is_dropped(bench: Bench) -> None:
@@ -263,67 +218,3 @@ def test_a_listing_that_lost_a_page_is_made_whole(bench: Bench, monkeypatch: pyt
     monkeypatch.setattr(products, "walk", losing)
     snapshot, sink = bench.read(shop, page=4)
     assert told(sink.settled(snapshot))["products"] == truth(shop)["products"]
-
-
-OPERATIONS = [
-    "Discounts",
-    "DiscountsCount",
-    "Collections",
-    "CollectionProducts",
-    "Products",
-    "VariantExtras",
-    "ProductsById",
-    "ProductVariants",
-    "ProductsCount",
-    "ProductIds",
-    "Inventory",
-    "Locations",
-]
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_random_changes_at_random_moments(bench: Bench, data) -> None:
-    bench.faults.clear()
-    shop = bench.open()
-    made = goods(shop, data.draw(st.integers(1, 9)), variants=data.draw(st.sampled_from([1, 3, 60])))
-    collection = add_collection(shop, "C", made)
-    history = History(bench, shop)
-    fresh = iter(range(1000))
-
-    def one_of(s: Shop) -> dict[str, Any] | None:
-        there = s.all("products")
-        return there[next(fresh) * 7 % len(there)] if there else None
-
-    def edit(s: Shop) -> None:
-        if product := one_of(s):
-            s.update_product(product["id"], title=f"Edited {next(fresh)}")
-
-    def price(s: Shop) -> None:
-        if product := one_of(s):
-            s.set_price(product["variants"][-1]["id"], f"{next(fresh)}.00")
-
-    def delete(s: Shop) -> None:
-        if product := one_of(s):
-            s.delete_product(product["id"])
-
-    def create(s: Shop) -> None:
-        s.create_product(f"Created {next(fresh)}")
-
-    def collect(s: Shop) -> None:
-        s.update_collection(collection, title=f"Renamed {next(fresh)}")
-
-    def discount(s: Shop) -> None:
-        add_discount(s, "AutomaticBasic", f"D{next(fresh)}", value=percent(0.2))
-
-    verbs = [edit, price, delete, create, collect, discount]
-    for _ in range(data.draw(st.integers(1, 6))):
-        bench.faults.add(
-            "change",
-            operation=data.draw(st.sampled_from(OPERATIONS)),
-            nth=data.draw(st.integers(1, 3)),
-            change=history.change(data.draw(st.sampled_from(verbs))),
-        )
-    snapshot, sink = bench.read(shop, page=data.draw(st.integers(1, 10)))
-    history.check(told(sink.settled(snapshot)), entities=("products", "collections", "discounts"))
-    assert snapshot.omissions == ()

@@ -1,10 +1,8 @@
-"""Listings that misbehave, listings without end, and what is kept in memory of one."""
+"""Listings that misbehave, what a connection becomes, and collections longer than cursors lead."""
 
 from __future__ import annotations
 
-import gc
 import json
-import tracemalloc
 from typing import Any
 
 import httpx
@@ -20,13 +18,8 @@ from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.holes import Holes, SectionUnread, mark_holes
 from salesbot_pipelines.shopify.reading.ids import Numbers, number_of
 from salesbot_pipelines.shopify.reading.pages import drain, page_at, walk
-from salesbot_pipelines.shopify.reading.products import ProductReader
-from salesbot_pipelines_tests.shopify.bench import Sink
-from salesbot_pipelines_tests.shopify.wire import FakeClock, Wire, client_on, ok
-
-
-def gid(number: int, kind: str = "Product") -> str:
-    return f"gid://shopify/{kind}/{number}"
+from salesbot_pipelines_tests.shopify.bench import Sink, gid
+from salesbot_pipelines_tests.shopify.wire import Wire, client_on, ok
 
 
 def page(numbers, has_next: bool, cursor: str | None, root: str = "products") -> httpx.Response:
@@ -241,95 +234,6 @@ def test_a_collection_beyond_both_ends_says_that_it_is_not_whole(monkeypatch: py
     (written,) = sink.nodes["collections"]
     assert written["incomplete"] == ["product_ids"]
     assert len(written["product_ids"]) >= 800
-
-
-# Memory
-
-
-class Endless:
-    """A catalogue of `total` products with three variants each, made while it is read."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        asked = json.loads(request.content)
-        variables = asked["variables"]
-        if "ids" in variables:
-            return ok(
-                {
-                    "nodes": [
-                        {"id": i, "product": {"updatedAt": "t"}, "media": LIST, "metafields0": LIST}
-                        for i in variables["ids"]
-                    ]
-                }
-            )
-        start = int(variables["after"] or 0)
-        end = min(self.total, start + 100)
-        nodes = [product(n) for n in range(start + 1, end + 1)]
-        return ok(
-            {"products": {"nodes": nodes, "pageInfo": {"hasNextPage": end < self.total, "endCursor": str(end)}}}
-        )
-
-
-LIST = {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
-
-
-def product(number: int) -> dict[str, Any]:
-    variants = [
-        {
-            "id": gid(number * 10 + v, "ProductVariant"),
-            "sku": "x" * 200,
-            "inventoryItem": {"id": gid(number * 10 + v)},
-        }
-        for v in range(3)
-    ]
-    return {
-        "id": gid(number),
-        "updatedAt": "t",
-        "descriptionHtml": "y" * 1000,
-        "variantsCount": {"count": 3, "precision": "EXACT"},
-        "variants": {**LIST, "nodes": variants},
-        "media": LIST,
-        "metafields0": LIST,
-    }
-
-
-class Nowhere:
-    written = 0
-
-    def write(self, entity: str, node: Any) -> None:
-        self.written += 1
-
-    def write_lines(self, entity: str, lines: list[bytes]) -> None:
-        self.written += len(lines)
-
-    def restart(self, entity: str) -> None:
-        raise AssertionError
-
-
-def peak_of_reading(total: int) -> int:
-    wire = Wire(Endless(total).answer)
-    wire.requests = type("Forgetful", (list,), {"append": lambda self, request: None})()
-    sink = Nowhere()
-    reader = ProductReader(Reading(client_on(wire, FakeClock()), sink, ("custom",)))
-    tracemalloc.start()
-    reader.read()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert sink.written == total
-    return peak
-
-
-def test_memory_does_not_grow_with_the_catalogue() -> None:
-    usual = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)  # garbage that waits for its collector is no growth; a program waits longer
-    try:
-        peak_of_reading(100)  # what is cached once
-        small, large = peak_of_reading(300), peak_of_reading(1800)
-    finally:
-        gc.set_threshold(*usual)
-    assert large < 1.2 * small
 
 
 def test_the_window_stays_well_below_shopifys_depth() -> None:
