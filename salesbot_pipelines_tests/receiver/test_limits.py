@@ -129,9 +129,7 @@ def test_a_second_request_on_a_connection_has_its_own_time():
 
 def test_a_second_request_that_begins_with_the_first_is_timed_as_well():
     with echo_server() as (port, _, cuts):
-        started = time.monotonic()
         talk(port, post(1, close=False) + b"xPOST / HTTP/1.1\r\nHo", SECONDS + 1.0)
-        assert time.monotonic() - started < SECONDS + 3
         assert cuts == [408]
 
 

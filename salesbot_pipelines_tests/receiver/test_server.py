@@ -60,9 +60,7 @@ def test_a_stop_under_load_commits_what_waits_and_takes_less_than_ten_seconds(si
         clients = Clients(site.port, "stop", shops=SHOPS)
         threading.Timer(0.5, lambda: os.kill(process.pid, signal.SIGTERM)).start()
         asyncio.run(clients.send_for(8))
-        started = time.monotonic()
         assert process.wait(10) == 0
-        assert time.monotonic() - started < 10
     assert clients.seen.kept
     assert set(clients.seen.refused.values()) <= {503}
     site.assert_consistent(clients.seen.kept)
@@ -73,9 +71,7 @@ def test_a_stop_does_not_wait_for_a_client_that_never_ends(site):
     with site.running() as process, socket.create_connection(("127.0.0.1", site.port)) as client:
         client.sendall(b"POST /shopify/webhook HTTP/1.1\r\nHost: a\r\n")
         time.sleep(0.2)
-        started = time.monotonic()
-        assert process.terminate(12) == 0
-        assert time.monotonic() - started < 10
+        assert process.terminate(10) == 0
 
 
 def test_the_process_says_where_it_listens_and_logs_json_alone(site):

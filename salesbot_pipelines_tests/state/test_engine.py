@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -116,10 +115,8 @@ class TestSqlite:
         engine = open_engine("", home, wait_seconds=1.0)
         with contextlib.closing(sqlite3.connect(home / "state.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            began = time.monotonic()
             with pytest.raises(StateUnavailable, match="SQLITE_BUSY"):
                 count_once(engine)
-            assert time.monotonic() - began < 2
             with reading(engine) as connection:
                 connection.execute(select(counters)).all()
             other.execute("ROLLBACK")
