@@ -77,7 +77,8 @@ def fetch(
     finally:
         files.close()
     if snapshot.bulk_failure:
-        _log.warning("[%s] read page by page, bulk was given up: %s", client.shop, snapshot.bulk_failure)
+        reason = snapshot.bulk_failure.removeprefix(f"{client.shop}: ")
+        _log.warning("[%s] read page by page, bulk was given up: %s", client.shop, reason)
     fetched = Fetched(
         raw=raw,
         snapshot=snapshot,

@@ -262,9 +262,9 @@ class BulkOperations:
         return ShopifyUnavailable(f"{self._client.shop}: {reason}", shop=self._client.shop)
 
     def _failed(self, reason: str, *, status: str = "", error_code: str | None = None) -> BulkFailed:
-        return BulkFailed(
-            f"{self._client.shop}: {reason}", shop=self._client.shop, status=status, error_code=error_code
-        )
+        shop = self._client.shop
+        text = f"{shop}: {reason.removeprefix(f'{shop}: ')}"  # a reason may be another error's whole text
+        return BulkFailed(text, shop=shop, status=status, error_code=error_code)
 
 
 def _whole_number(text: Any) -> int:
