@@ -106,20 +106,25 @@ def test_a_worker_killed_at_any_moment_loses_no_item(
         started[0]._process.wait()
 
 
-@pytest.mark.parametrize("is_taken_to_the_end", [True, False])
 def test_a_worker_that_hangs_holds_up_nobody(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, share: Share, is_taken_to_the_end: bool
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, share: Share
 ) -> None:
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.3)
     worker, _ = share(jobs.who, [0, 0])
     os.kill(worker, signal.SIGSTOP)
-    results = share(jobs.double, range(30))
-    assert next(results) == 0
-    if is_taken_to_the_end:
-        assert list(results) == list(range(2, 60, 2))
-        assert "the worker hangs" in caplog.text
-    else:
-        results.close()
+    assert list(share(jobs.double, range(30))) == list(range(0, 60, 2))
+    assert "the worker hangs" in caplog.text
+    assert not psutil.pid_exists(worker)
+
+
+def test_nor_does_it_hold_up_whoever_stops_taking_results(monkeypatch: pytest.MonkeyPatch, share: Share) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.3)
+    worker, _ = share(jobs.who, [0, 0])
+    results = share(jobs.slow_who, [0.0, 5.0, 0.0, 0.0])
+    assert next(results) == worker
+    time.sleep(0.2)  # it has begun the next one
+    os.kill(worker, signal.SIGSTOP)
+    results.close()
     assert not psutil.pid_exists(worker)
 
 
