@@ -33,8 +33,13 @@ _MOST_AHEAD = 6
 _PATIENCE_SECONDS = 60.0
 """An item takes some tenths of a second; where one is waited for longer than this, the worker hangs."""
 
-_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_free = threading.Semaphore(_cores - 1)
+
+def _cores() -> int:
+    """Return how many cores this process may use; only Linux tells exactly."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_free = threading.Semaphore(_cores() - 1)
 """How many more workers this process may have: one for every core but its own, whatever the number of shops."""
 
 

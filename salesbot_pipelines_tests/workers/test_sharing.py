@@ -160,6 +160,31 @@ def test_whoever_stops_taking_results_finds_no_one_at_work(share: Share, tmp_pat
     assert sorted(tmp_path.iterdir()) == there
 
 
+def test_the_worker_has_never_more_than_two_items(monkeypatch: pytest.MonkeyPatch, share: Share) -> None:
+    futures, most = [], []
+    plain = worker_process.WorkerProcess.submit
+
+    def submit(self: worker_process.WorkerProcess, function, item):
+        futures.append(plain(self, function, item))
+        most.append(sum(not future.done() for future in futures))
+        return futures[-1]
+
+    monkeypatch.setattr(worker_process.WorkerProcess, "submit", submit)
+    list(share(jobs.slow_who, [0.02] * 30))
+    assert max(most) <= 2
+    assert len(futures) < 30
+
+
+def test_without_affinity_all_cores_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {1, 3, 5})
+    assert module._cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert module._cores() == 4
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert module._cores() == 1
+
+
 def test_results_do_not_pile_up(share: Share) -> None:
     """While the first item takes its time, a few others are done, not all."""
     list(share(jobs.who, [0, 0]))
@@ -174,7 +199,7 @@ def test_results_do_not_pile_up(share: Share) -> None:
 
     results = share(jobs.slow_who, items())
     next(results)
-    assert asked <= module._MOST_AHEAD
+    assert asked == module._MOST_AHEAD
     assert len(list(results)) == 500
 
 
