@@ -93,7 +93,8 @@ TURNED: dict[type[ast.cmpop], tuple[str, ...]] = {
     ast.In: ("not in",),
     ast.NotIn: ("in",),
 }
-SECONDS = 600
+UNBROKEN_SECONDS = 600.0
+"""How long the tests of a whole file may take."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,8 @@ class Copy:
         for name in ("pyproject.toml", "setup.cfg"):
             shutil.copy(ROOT / name, folder / name)
 
-    def run(self, path: str) -> tuple[bool, float]:
-        """Run the tests that stand for a file; say whether they passed, and how long they took."""
+    def run(self, path: str, seconds: float) -> tuple[bool, float]:
+        """Run the tests that stand for a file; say whether they passed in this time, and how long they took."""
         began = time.monotonic()
         options = ("-q", "-x", "-p", "no:cacheprovider", "-m", "not postgres and not ceph", "--no-header")
         tests = [test for test in TARGETS[path] if (self.folder / test).exists()]
@@ -188,15 +189,15 @@ class Copy:
                 env=environ,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=SECONDS,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
             return False, time.monotonic() - began
         return ended.returncode == 0, time.monotonic() - began
 
-    def survives(self, mutant: Mutant) -> bool:
-        """Let the mutant live for one run of its tests; it does not come out of it alive if a test fails."""
+    def survives(self, mutant: Mutant, seconds: float) -> bool:
+        """Let the mutant live for one run of its tests; a test that fails, or never ends, has noticed it."""
         file = self.folder / mutant.path
         whole = file.read_bytes()
         text = whole[: mutant.start] + mutant.text.encode() + whole[mutant.end :]
@@ -206,7 +207,7 @@ class Copy:
             raise AssertionError(f"no Python any more: {mutant}") from None
         file.write_bytes(text)
         try:
-            return self.run(mutant.path)[0]
+            return self.run(mutant.path, seconds)[0]
         finally:
             file.write_bytes(whole)
 
@@ -226,8 +227,10 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         copies = [Copy(Path(name) / f"copy-{n}") for n in range(arguments.jobs)]
+        patience = {}
         for path in paths:
-            passed, seconds = copies[0].run(path)
+            passed, seconds = copies[0].run(path, UNBROKEN_SECONDS)
+            patience[path] = 60 + 5 * seconds
             print(f"{path}: unbroken {'passes' if passed else 'FAILS'} in {seconds:.0f} s", flush=True)
             if not passed:
                 return 1
@@ -235,7 +238,7 @@ def main() -> int:
 
         def live(number: int) -> None:
             for mutant in found[number :: arguments.jobs]:
-                ended[mutant] = copies[number].survives(mutant)
+                ended[mutant] = copies[number].survives(mutant, patience[mutant.path])
                 if ended[mutant]:
                     print(f"SURVIVES {mutant.path}:{mutant.line}: {mutant.shown}", flush=True)
 
