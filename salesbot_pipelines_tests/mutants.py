@@ -45,18 +45,6 @@ TARGETS = {
     ],
     "salesbot_pipelines/workers/sharing.py": ["salesbot_pipelines_tests/workers/test_sharing.py"],
     "salesbot_pipelines/workers/process.py": ["salesbot_pipelines_tests/workers/test_sharing.py"],
-    "salesbot_pipelines/shopify/reading/bulk_join.py": [
-        "salesbot_pipelines_tests/shopify/test_bulk.py",
-        "salesbot_pipelines_tests/shopify/test_bulk_faults.py",
-    ],
-    "salesbot_pipelines/shopify/reading/bulk_products.py": [
-        "salesbot_pipelines_tests/shopify/test_bulk.py",
-        "salesbot_pipelines_tests/shopify/test_bulk_faults.py",
-    ],
-    "salesbot_pipelines/shopify/reading/bulk_inventory.py": [
-        "salesbot_pipelines_tests/shopify/test_bulk.py",
-        "salesbot_pipelines_tests/shopify/test_bulk_faults.py",
-    ],
     "salesbot_pipelines/shopify/reading/bulk_members.py": ["salesbot_pipelines_tests/shopify/test_bulk_members.py"],
     "salesbot_pipelines/refresh/publishing.py": [
         "salesbot_pipelines_tests/refresh/test_publishing.py",

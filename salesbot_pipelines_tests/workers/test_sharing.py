@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -256,3 +257,13 @@ def test_the_worker_ends_when_this_process_is_killed(tmp_path: Path) -> None:
         assert worker.is_running()
         parent.kill()
     worker.wait(timeout=30)
+
+
+def test_a_message_that_is_cut_anywhere_is_none() -> None:
+    whole = io.BytesIO()
+    worker_process.send(whole, (jobs.double, 21))
+    content = whole.getvalue()
+    assert worker_process.receive(io.BytesIO(content)) == (jobs.double, 21)
+    for length in range(len(content)):
+        with pytest.raises(EOFError):
+            worker_process.receive(io.BytesIO(content[:length]))

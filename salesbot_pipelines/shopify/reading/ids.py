@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from salesbot_pipelines.errors import ShopifyUnavailable
 
 _MATCH = re.compile(r"gid://shopify/\w+/(\d{1,18})(?:\?.*)?", re.ASCII).fullmatch
+
+_BLOCK = 2_048
+_LEAST = -(2**63)
 
 
 def number_of(gid: object) -> int:
@@ -21,52 +25,63 @@ def number_of(gid: object) -> int:
 
 
 class Numbers:
-    """A set of numbers, kept sorted in an array; made for numbers that come in rising order, as pages by id do."""
+    """A sorted set of numbers in blocks of some thousand, so that one more costs the same in a shop of any size.
+
+    Numbers mostly come in rising order, as pages by id do; the parts of a bulk result come interleaved.
+    """
 
     def __init__(self, rising: Iterable[int] = ()) -> None:
-        self._sorted = array("q", rising)
+        numbers = array("q", rising)
+        self._blocks = [numbers[start : start + _BLOCK] for start in range(0, len(numbers), _BLOCK)] or [numbers]
+        self._begins = [_LEAST, *(block[0] for block in self._blocks[1:])]  # where each block's numbers begin
+        self._count = len(numbers)
 
     def __len__(self) -> int:
-        return len(self._sorted)
+        return self._count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._sorted)
+        return chain.from_iterable(self._blocks)
 
     def __contains__(self, number: int) -> bool:
-        place = bisect_left(self._sorted, number)
-        return place < len(self._sorted) and self._sorted[place] == number
+        block, place = self._find(number)
+        return place < len(block) and block[place] == number
 
     def every(self, step: int) -> list[int]:
         """Return each `step`th number, ascending."""
-        return list(self._sorted[step - 1 :: step])
+        return list(islice(self, step - 1, None, step))
 
     def discard(self, number: int) -> None:
         """Take a number out, if it is in."""
-        place = bisect_left(self._sorted, number)
-        if place < len(self._sorted) and self._sorted[place] == number:
-            del self._sorted[place]
+        block, place = self._find(number)
+        if place < len(block) and block[place] == number:
+            del block[place]
+            self._count -= 1
 
     def new(self, numbers: Iterable[int]) -> list[bool]:
         """Add numbers and say of each whether it is new."""
-        found = []
-        last = self._sorted[-1] if self._sorted else -1
-        append = self._sorted.append
-        for number in numbers:
-            if number > last:
-                append(number)
-                last = number
-                found.append(True)
-            else:
-                found.append(self.add(number))
-        return found
+        return [self.add(number) for number in numbers]
 
     def add(self, number: int) -> bool:
         """Add a number and say whether it is new."""
-        if not self._sorted or number > self._sorted[-1]:
-            self._sorted.append(number)
-            return True
-        place = bisect_left(self._sorted, number)
-        if self._sorted[place] == number:
-            return False
-        self._sorted.insert(place, number)
+        block = self._blocks[-1]
+        if block and number > block[-1]:
+            block.append(number)
+        else:
+            block, place = self._find(number)
+            if place < len(block) and block[place] == number:
+                return False
+            block.insert(place, number)
+        self._count += 1
+        if len(block) > 2 * _BLOCK:
+            self._split(block)
         return True
+
+    def _find(self, number: int) -> tuple[array[int], int]:
+        """Return the block that a number belongs to, and its place there."""
+        block = self._blocks[bisect_right(self._begins, number) - 1]
+        return block, bisect_left(block, number)
+
+    def _split(self, block: array[int]) -> None:
+        nth = bisect_right(self._begins, block[_BLOCK]) - 1
+        self._blocks[nth : nth + 1] = [block[:_BLOCK], block[_BLOCK:]]
+        self._begins.insert(nth + 1, block[_BLOCK])
