@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import resource
 import shutil
 import sqlite3
@@ -17,6 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from salesbot_pipelines.state.key_file import new_key
+from salesbot_pipelines_tests import needs
 from salesbot_pipelines_tests.needs import do_without
 from salesbot_pipelines_tests.postgres import missing_programs, postgres_server
 from salesbot_pipelines_tests.receiver.harness import SHOP
@@ -56,15 +56,8 @@ def test_many_at_once_behind_a_lock_all_learn_it_within_two_seconds(site):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("a full disk is a small one that is mounted for the test, which takes root and the program mount")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", folder], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("a full disk is a small one that is mounted for the test, and this machine forbids it")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with needs.small_disk(tmp_path / "disk", 3) as folder:
+        yield folder
 
 
 def wait_for_readiness(site: Site, status: int) -> None:

@@ -7,6 +7,17 @@ import pytest
 from salesbot_pipelines.sandbox.synthetic import make_synthetic
 from salesbot_pipelines_tests.refresh.events import listen
 from salesbot_pipelines_tests.refresh.large_shop import LARGE
+from salesbot_pipelines_tests.refresh.small_shop import small_shop, turn
+
+
+@pytest.fixture
+def shop(rig, world, clock):
+    """The small shop, connected, in its first state."""
+    made = world.add(small_shop(clock))
+    made.bucket.unlimited = True
+    rig.connect(made)
+    turn(made, 0)
+    return made
 
 
 @pytest.fixture

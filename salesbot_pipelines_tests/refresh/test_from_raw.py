@@ -6,16 +6,7 @@ from salesbot_pipelines.errors import RawMissing
 from salesbot_pipelines.refresh.outcome import Status
 from salesbot_pipelines_tests.refresh.comparing import left_behind, torn, without_times
 from salesbot_pipelines_tests.refresh.one_run import run, status
-from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, small_shop, turn
-
-
-@pytest.fixture
-def shop(rig, world, clock):
-    made = world.add(small_shop(clock))
-    made.bucket.unlimited = True
-    rig.connect(made)
-    turn(made, 0)
-    return made
+from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, turn
 
 
 def test_stored_raw_objects_give_the_same_document_without_a_call(rig, shop):

@@ -13,16 +13,7 @@ from salesbot_pipelines.refresh.outcome import Status
 from salesbot_pipelines.state.work import ShopWork
 from salesbot_pipelines_tests.refresh.comparing import left_behind, torn
 from salesbot_pipelines_tests.refresh.one_run import run, status
-from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, small_shop, turn
-
-
-@pytest.fixture
-def shop(rig, world, clock):
-    made = world.add(small_shop(clock))
-    made.bucket.unlimited = True
-    rig.connect(made)
-    turn(made, 0)
-    return made
+from salesbot_pipelines_tests.refresh.small_shop import DOMAIN, turn
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from salesbot_pipelines.errors import StoreRefused, StoreUnavailable
 from salesbot_pipelines.spaces.keys import ShopKeys
 from salesbot_pipelines.spaces.local import LocalStore
 from salesbot_pipelines.spaces.store import IfAbsent, IfMatch
+from salesbot_pipelines_tests import needs
 from salesbot_pipelines_tests.spaces.conftest import names_in
 
 JSON = "application/json"
@@ -121,15 +122,8 @@ def test_a_full_disk_is_retryable_and_leaves_nothing_half_written(local: LocalSt
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("only root may mount a small disk")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with needs.small_disk(tmp_path / "disk", 1) as folder:
+        yield folder
 
 
 def test_a_disk_of_one_megabyte(small_disk: Path, key: str) -> None:
@@ -144,7 +138,7 @@ def test_a_disk_of_one_megabyte(small_disk: Path, key: str) -> None:
     assert local.put(key, b"n" * 300_000, content_type=JSON).size == 300_000
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="this runs as root, whom no folder refuses: run it as another user")
 def test_a_folder_without_rights_is_refused(local: LocalStore) -> None:
     local.root.mkdir()
     local.root.chmod(0o500)

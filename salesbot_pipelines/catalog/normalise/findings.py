@@ -31,10 +31,14 @@ class Unusable(SalesbotError):
 class Findings(msgspec.Struct):
     """Everything that could not be used, in the order it was met; what one process met can be sent to another."""
 
-    total: int = 0
     kept: list[Omission] = []
     beyond: dict[tuple[str, str], int] = {}
     """How many were not kept, by section and reason."""
+
+    @property
+    def total(self) -> int:
+        """How many were met."""
+        return len(self.kept) + sum(self.beyond.values())
 
     def add(self, pointer: str, reason: str, detail: str) -> None:
         """Note one part: a JSON pointer, a reason of the contract (truncated, error, ...), and words for people."""
@@ -57,12 +61,10 @@ class Findings(msgspec.Struct):
 
     def _take(self, omission: Omission) -> None:
         if len(self.kept) < KEPT:
-            self.total += 1
             self.kept.append(omission)
         else:
             section = omission.section
             self._count((section.split("/")[1] if "/" in section else section, omission.reason), 1)
 
     def _count(self, kind: tuple[str, str], count: int) -> None:
-        self.total += count
         self.beyond[kind] = self.beyond.get(kind, 0) + count
