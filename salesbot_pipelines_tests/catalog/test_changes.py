@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salesbot_pipelines.catalog.changes import Change, Changes, changes, walk_changes
+from salesbot_pipelines.catalog.changes import Change, Changes, all_added, changes, walk_changes
 
 CATALOGUES = st.dictionaries(
     st.integers(0, 30) | st.just(788032119674292922),
@@ -88,3 +88,8 @@ def test_memory_does_not_grow_with_the_catalogue():
 
     peak(100)
     assert peak(20_000) < peak(200) + 50_000
+
+
+@given(st.dictionaries(st.integers(0, 99), st.tuples(st.sampled_from("ab"), st.sampled_from("xy")), max_size=60))
+def test_a_first_catalogue_has_the_changes_from_none(catalogue):
+    assert all_added(iter(rows(catalogue)), len(catalogue)) == changes(iter(()), rows(catalogue))

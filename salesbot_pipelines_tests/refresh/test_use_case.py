@@ -241,3 +241,9 @@ def test_a_published_list_that_is_not_the_manifests_is_not_compared_with(publish
     published.program.store.put(published.keys(DOMAIN).products, b"{}\n", content_type="application/x-ndjson")
     assert published.publish(DOMAIN).changes is None
     assert torn(published, DOMAIN) == ""
+
+
+def test_a_first_catalogue_is_all_new(rig, shop):
+    outcome = rig.publish(DOMAIN)
+    assert (outcome.changes.added, outcome.changes.total) == (outcome.counts["products"],) * 2
+    assert outcome.changes.samples[0].kind == "added"
