@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from salesbot_pipelines.refresh.assembly import _is_anything
+from salesbot_pipelines.catalog.model import Generator
+from salesbot_pipelines.refresh.assembly import Assembly, Reading, _is_anything
 from salesbot_pipelines.refresh.joins import JoinsWriter
 from salesbot_pipelines.refresh.normalising import Task, batches, normalise_batch
+from salesbot_pipelines.refresh.rawfiles import RawFiles
 from salesbot_pipelines.shopify.nodes import line_of
+from salesbot_pipelines.shopify.snapshot import ENTITIES
 from salesbot_pipelines_tests.catalog.nodes import raw_product, raw_variant, shop_context
 
 
@@ -52,3 +56,25 @@ def test_batches_lose_no_line_and_are_bounded(monkeypatch):
     monkeypatch.setattr("salesbot_pipelines.refresh.normalising._BATCH_BYTES", 10)
     assert list(batches(lines)) == [lines[:2], lines[2:4], lines[4:]]
     assert list(batches([])) == []
+
+
+@pytest.mark.parametrize("is_taken_away", [True, False])
+def test_what_was_found_in_a_product_that_is_taken_away_is_no_lack(tmp_path, is_taken_away):
+    files = RawFiles(tmp_path)
+    shop = {"id": "gid://shopify/Shop/7", "name": "Shop", "myshopifyDomain": "s.myshopify.com", "currencyCode": "USD"}
+    files.write("shop", {"shop": shop, "policies": None, "locales": None})
+    files.write("products", {**raw_product(), "variants": [raw_variant(price="none")]})
+    if is_taken_away:
+        files.write("products", {"dropped": True, "id": raw_product()["id"]})
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    assembled = Assembly(tmp_path, statuses=("active",), progress=lambda *_: None).make(
+        files.finish(ENTITIES),
+        Reading(api_version="2026-10", fetched_at=now, method="paged", omissions=()),
+        trigger="manual",
+        generator=Generator(name="a test", run_id=None, version="1"),
+        generated_at=now,
+    )
+    assert assembled.counts["products"] == 0
+    assert [found.section for found in assembled.findings if found.section.startswith("/products/")] == (
+        [] if is_taken_away else ["/products/1/variants/1", "/products/1"]
+    )
