@@ -43,12 +43,13 @@ from salesbot_pipelines.catalog.normalise import (
 )
 from salesbot_pipelines.errors import CatalogRefused
 from salesbot_pipelines.refresh.document import MadeFile, Parts, made_file, write_document
-from salesbot_pipelines.refresh.joins import JoinsWriter, gid_number
+from salesbot_pipelines.refresh.levels import write_levels
 from salesbot_pipelines.refresh.manifest import timestamp
+from salesbot_pipelines.refresh.members import MembersWriter
 from salesbot_pipelines.refresh.normalising import Task, batches, normalise_batch
 from salesbot_pipelines.refresh.rawfiles import RawFile, read_lines, read_nodes
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
-from salesbot_pipelines.shopify.nodes import node_of
+from salesbot_pipelines.shopify.nodes import gid_number, node_of
 from salesbot_pipelines.workers.sharing import Share
 
 Progress = Callable[[str, int, int | None], None]
@@ -120,7 +121,6 @@ class Assembly:
         """
         shop = self._shop(raw["shop"])
         locations = self._locations(raw["locations"])
-        joins = self._joins(raw)
         context = ShopContext(
             currency=shop.currency,
             url=shop.url,
@@ -129,7 +129,8 @@ class Assembly:
             is_published=_is_anything,
         )
         task = Task(
-            joins=joins,
+            levels=self._levels(raw["inventory"]),
+            members=self._members(raw["collections"]),
             context=context,
             statuses=self._statuses,
             stock_was_read=not any(omission.section == "inventory" for omission in reading.omissions),
@@ -201,13 +202,16 @@ class Assembly:
             latest[gid_number(node["id"])] = made
         return [location for number in sorted(latest) if (location := latest[number]) is not None]
 
-    def _joins(self, raw: Mapping[str, RawFile]) -> Path:
-        path = self._folder / "joins.sqlite"
-        with closing(JoinsWriter(path)) as joins:
-            joins.add_levels(self._counted_lines("inventory", raw["inventory"]))
-            for node in self._counted("collections", raw["collections"]):
-                members = () if node.get("dropped") else node.get("product_ids") or ()
-                joins.put_members(node["id"], members)
+    def _levels(self, file: RawFile) -> Path:
+        path = self._folder / "levels"
+        write_levels(path, self._counted_lines("inventory", file))
+        return path
+
+    def _members(self, file: RawFile) -> Path:
+        path = self._folder / "members.sqlite"
+        with closing(MembersWriter(path)) as members:
+            for node in self._counted("collections", file):
+                members.put(node["id"], () if node.get("dropped") else node.get("product_ids") or ())
         return path
 
     def _products(self, file: RawFile, task: Task) -> tuple[MadeFile, array[int], int]:

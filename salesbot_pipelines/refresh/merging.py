@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from salesbot_pipelines.refresh.joins import gid_number
 from salesbot_pipelines.refresh.rawfiles import read_lines
+from salesbot_pipelines.shopify.nodes import gid_number
 
 Look = Callable[[int, bytes], None]
 """Is shown every line, superseded ones too, with the number of its object."""

@@ -13,8 +13,9 @@ from typing import Any
 
 from salesbot_pipelines.catalog.hashing import seal_product
 from salesbot_pipelines.catalog.normalise import Findings, ShopContext, Unusable, is_sellable, normalise_product
-from salesbot_pipelines.refresh.joins import Joins, gid_number
-from salesbot_pipelines.shopify.nodes import node_of
+from salesbot_pipelines.refresh.levels import Levels
+from salesbot_pipelines.refresh.members import Members
+from salesbot_pipelines.shopify.nodes import gid_number, node_of
 
 _BATCH_BYTES = 512 * 1024
 
@@ -23,7 +24,8 @@ _BATCH_BYTES = 512 * 1024
 class Task:
     """What holds for all products of one refresh."""
 
-    joins: Path
+    levels: Path
+    members: Path
     context: ShopContext
     statuses: frozenset[str]
     stock_was_read: bool
@@ -59,7 +61,7 @@ def batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 def normalise_batch(task: Task, lines: list[bytes]) -> Normalised:
     """Normalise some raw products."""
     made = Normalised()
-    with closing(Joins(task.joins)) as joins:
+    with closing(Levels(task.levels)) as levels, closing(Members(task.members)) as members:
         for raw in lines:
             node = node_of(raw)
             number = gid_number(node["id"])
@@ -67,29 +69,28 @@ def normalise_batch(task: Task, lines: list[bytes]) -> Normalised:
             if node.get("dropped"):
                 made.dropped.append(number)
             elif is_sellable(node, task.statuses):
-                line, variants = _product(node, number, task, joins, made)
+                line, variants = _product(node, task, levels, members.collection_ids(number), made)
             made.numbers.append(number)
             made.lines.append(line)
             made.variants.append(variants)
     return made
 
 
-def _product(node: dict[str, Any], number: int, task: Task, joins: Joins, made: Normalised) -> tuple[bytes, int]:
+def _product(
+    node: dict[str, Any], task: Task, levels: Levels, collection_ids: list[str], made: Normalised
+) -> tuple[bytes, int]:
     """Make one product's line, or name the product that cannot be: it is missing with a word, not without."""
 
-    def levels(item: str) -> dict[str, Any] | None:
-        record = joins.levels(item)
+    def stock(item: str) -> dict[str, Any] | None:
+        record = levels.of(item)
         if record is None and task.stock_was_read:  # deleted between its product's page and its own
-            made.findings.add(f"/products/{number}/inventory", "error", f"{item} was gone when stock was read")
+            pointer = f"/products/{gid_number(node['id'])}/inventory"
+            made.findings.add(pointer, "error", f"{item} was gone when stock was read")
         return record
 
     try:
         product = normalise_product(
-            node,
-            task.context,
-            levels=levels,
-            collection_ids=joins.collection_ids(number),
-            findings=made.findings,
+            node, task.context, levels=stock, collection_ids=collection_ids, findings=made.findings
         )
     except Unusable as unusable:
         made.unusable += 1

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from salesbot_pipelines.refresh.joins import gid_number
 from salesbot_pipelines.refresh.rawfiles import RawFile, read_lines, read_nodes
+from salesbot_pipelines.shopify.nodes import gid_number
 
 _KEEP_EVERY = 1000
 _BY_HAND = "MANUAL"

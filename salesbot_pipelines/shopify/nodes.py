@@ -21,3 +21,11 @@ def node_of(line: bytes) -> dict[str, Any]:
     """Return the node of a line; fractions come as `Decimal`."""
     node: dict[str, Any] = _decode(line)
     return node
+
+
+def gid_number(gid: str) -> int:
+    """Give the digits of `gid://shopify/Type/123?query` as a number.
+
+    Raises `ValueError` for anything else.
+    """
+    return int(gid.partition("?")[0].rpartition("/")[2])

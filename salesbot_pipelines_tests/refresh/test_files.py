@@ -1,4 +1,4 @@
-"""The files a refresh works on: raw objects, sorted lines, joins."""
+"""The files a refresh works on: raw objects, sorted lines, stock by item, collections by product."""
 
 import gzip
 import json
@@ -10,9 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salesbot_pipelines.errors import RawMissing
-from salesbot_pipelines.refresh.joins import Joins, JoinsWriter, gid_number
+from salesbot_pipelines.refresh.levels import Levels, write_levels
+from salesbot_pipelines.refresh.members import Members, MembersWriter
 from salesbot_pipelines.refresh.rawfiles import RawFiles, read_nodes, stored_raw_file
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
+from salesbot_pipelines.shopify.nodes import gid_number
 
 
 def test_raw_objects_come_back_as_they_were_written(tmp_path):
@@ -76,24 +78,46 @@ def test_sorted_lines_hold_the_last_line_of_each_id_in_order(tmp_path_factory, e
     assert [path.name for path in folder.iterdir()] == ["products.jsonl"]
 
 
-def test_joins_find_stock_by_item_and_collections_by_product(tmp_path):
-    path = tmp_path / "joins.sqlite"
+def test_stock_is_found_by_item_and_fractions_stay_exact(tmp_path):
     item = "gid://shopify/InventoryItem/77"
-    with closing(JoinsWriter(path)) as writer:
-        writer.add_levels(
-            [
-                b'{"id":"%b","inventoryLevels":[]}' % item.encode(),
-                b'{"inventoryLevels":[{"a":1.5}],"id":"%b"}' % item.encode(),
-            ]
-        )
-        writer.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1", "gid://shopify/Product/2"])
-        writer.put_members("gid://shopify/Collection/10", ["gid://shopify/Product/1"])
-        writer.put_members("gid://shopify/Collection/9", ["gid://shopify/Product/1"])
-    with closing(Joins(path)) as joins:
-        assert joins.levels(item) == {"id": item, "incomplete": False, "levels": [{"a": Decimal("1.5")}]}
-        assert joins.levels("gid://shopify/InventoryItem/78") is None
-        assert joins.collection_ids(1) == ["gid://shopify/Collection/9", "gid://shopify/Collection/10"]
-        assert joins.collection_ids(2) == []
+    write_levels(
+        tmp_path / "levels",
+        [
+            b'{"id":"%b","inventoryLevels":[]}' % item.encode(),
+            b'{"inventoryLevels":[{"a":1.5}],"id":"%b"}' % item.encode(),
+            b'{"id":"gid://shopify/InventoryItem/76","incomplete":["inventoryLevels"],"inventoryLevels":[]}',
+        ],
+    )
+    with closing(Levels(tmp_path / "levels")) as levels:
+        assert levels.of(item) == {"id": item, "incomplete": False, "levels": [{"a": Decimal("1.5")}]}
+        assert levels.of("gid://shopify/InventoryItem/76")["incomplete"] is True
+        assert levels.of("gid://shopify/InventoryItem/78") is None
+
+
+@given(st.lists(st.integers(1, 12)))
+def test_of_any_lines_the_last_of_an_item_is_found(tmp_path_factory, numbers):
+    path = tmp_path_factory.mktemp("any") / "levels"
+    lines = [
+        b'{"id":"gid://shopify/InventoryItem/%d","inventoryLevels":[%d]}' % (number, place)
+        for place, number in enumerate(numbers)
+    ]
+    write_levels(path, lines)
+    last = {number: place for place, number in enumerate(numbers)}
+    with closing(Levels(path)) as levels:
+        for number in range(14):
+            found = levels.of(f"gid://shopify/InventoryItem/{number}")
+            assert (found and found["levels"]) == ([last[number]] if number in last else None)
+
+
+def test_collections_are_found_by_product(tmp_path):
+    path = tmp_path / "members.sqlite"
+    with closing(MembersWriter(path)) as writer:
+        writer.put("gid://shopify/Collection/9", ["gid://shopify/Product/1", "gid://shopify/Product/2"])
+        writer.put("gid://shopify/Collection/10", ["gid://shopify/Product/1"])
+        writer.put("gid://shopify/Collection/9", ["gid://shopify/Product/1"])
+    with closing(Members(path)) as members:
+        assert members.collection_ids(1) == ["gid://shopify/Collection/9", "gid://shopify/Collection/10"]
+        assert members.collection_ids(2) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from salesbot_pipelines.catalog.model import Generator
 from salesbot_pipelines.refresh.assembly import Assembly, Reading, _is_anything
-from salesbot_pipelines.refresh.joins import JoinsWriter
+from salesbot_pipelines.refresh.levels import write_levels
+from salesbot_pipelines.refresh.members import MembersWriter
 from salesbot_pipelines.refresh.normalising import Task, batches, normalise_batch
 from salesbot_pipelines.refresh.rawfiles import RawFiles
 from salesbot_pipelines.shopify.nodes import line_of
@@ -20,11 +21,12 @@ from salesbot_pipelines_tests.catalog.nodes import raw_product, raw_variant, sho
 
 @pytest.fixture
 def task(tmp_path):
-    path = tmp_path / "joins.sqlite"
-    with closing(JoinsWriter(path)) as joins:
-        joins.put_members("gid://shopify/Collection/9", [raw_product()["id"]])
+    levels, members = tmp_path / "levels", tmp_path / "members.sqlite"
+    write_levels(levels, [])
+    with closing(MembersWriter(members)) as writer:
+        writer.put("gid://shopify/Collection/9", [raw_product()["id"]])
     context = replace(shop_context(), is_published=_is_anything)
-    return Task(joins=path, context=context, statuses=frozenset({"active"}), stock_was_read=True)
+    return Task(levels=levels, members=members, context=context, statuses=frozenset({"active"}), stock_was_read=True)
 
 
 def test_a_line_that_takes_a_product_away_is_told_apart_from_one_that_is_not_published(task):
