@@ -50,6 +50,13 @@ LEASE_PATIENCE_SECONDS = 300.0
 
 _LEASE_POLL_SECONDS = 2.0
 
+_SHARED = (
+    "salesbot_pipelines.shopify.reading.bulk_join",
+    "salesbot_pipelines.shopify.reading.bulk_levels",
+    "salesbot_pipelines.refresh.normalising",
+)
+"""What a worker process does of a large shop's refresh."""
+
 
 @dataclass(frozen=True)
 class Refresh:
@@ -86,7 +93,7 @@ class Refresh:
         guard = LeaseGuard(self.work, lease, self.clock, seconds=self.lease_seconds, stop=stop)
         one: OneRefresh | None = None
         try:
-            with work_folder(self.settings.home / "work", lease) as folder, sharing() as share:
+            with work_folder(self.settings.home / "work", lease) as folder, sharing(_SHARED) as share:
                 one = OneRefresh(self, install, batch, guard, folder, progress, share)
                 return one.from_raw() if batch.from_raw else one.from_shopify()
         except LeaseLost as lost:

@@ -32,11 +32,15 @@ from salesbot_pipelines.shopify.reading.products import ProductReader
 from salesbot_pipelines.shopify.reading.scatter import parts_for
 from salesbot_pipelines.shopify.reading.sections import may_read, read_section
 from salesbot_pipelines.shopify.reading.settle import PRODUCTS, settle
+from salesbot_pipelines.workers.sharing import warm
 
 _log = logging.getLogger(__name__)
 
 _PATIENCE_WITH_MEMBERS = Patience(busy_seconds=60.0, run_seconds=900.0)
 """Seconds after which draining the lists by cursor is the better way."""
+
+_MANY_PRODUCTS = 3_000
+"""From here on results are long enough to be joined by two processes."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ def _read_results(reading: Reading, operations: BulkOperations, folder: Path) ->
     with_stock = may_read(reading, "inventory", "read_inventory")
     if with_stock:
         texts |= inventory_texts()
+    if (reading.totals.get(PRODUCTS.entity) or _MANY_PRODUCTS) >= _MANY_PRODUCTS:
+        warm(reading.share)
     results = operations.run(texts, reading.bulk_step)
     of_products = {name: result for name, result in results.items() if name != STOCK}
     reader = ProductReader(reading)

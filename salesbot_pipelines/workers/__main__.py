@@ -1,7 +1,8 @@
-"""The worker: does what it is told until its input ends."""
+"""The worker: imports the modules it is given, and does what it is told until its input ends."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ def main() -> None:
     collect_seldom()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what anyone prints is no answer
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     while True:
         try:
             function, item = receive(sys.stdin.buffer)

@@ -6,11 +6,12 @@ gets no more of the environment than Python needs.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any, TypeVar, cast
@@ -19,6 +20,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _SIZE_BYTES = 8
+_PIPE_BYTES = 1024 * 1024
+"""The most that Linux gives a pipe of anyone who is not root."""
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
@@ -33,14 +36,17 @@ class WorkerGone(Exception):
 class WorkerProcess:
     """`python -m salesbot_pipelines.workers`, which does one item after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, imports: Sequence[str] = ()) -> None:
+        """Start it; it imports these modules while it waits for its first item."""
         environ = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "salesbot_pipelines.workers"],
+            [sys.executable, "-P", "-m", "salesbot_pipelines.workers", *imports],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
+        for pipe in (self._process.stdin, self._process.stdout):
+            _widen(pipe)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"worker-{self._process.pid}")
 
     @property
@@ -73,11 +79,17 @@ class WorkerProcess:
         return cast("R", result)
 
 
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let a whole item lie in the pipe: a thread that has to come back for more waits for Python's lock each time."""
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # the system allows no more; then it takes longer
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 def send(pipe: IO[bytes], value: Any) -> None:
     """Write one value."""
     content = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    pipe.write(len(content).to_bytes(_SIZE_BYTES, "big"))
-    pipe.write(content)
+    pipe.write(len(content).to_bytes(_SIZE_BYTES, "big") + content)
     pipe.flush()
 
 

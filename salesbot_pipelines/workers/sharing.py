@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _THERE = 2
 """Items given to the worker: one that it is at, and one that it goes on with unless this process is free first."""
 _MOST_AHEAD = 6
 """Items done or being done whose results wait for an earlier one."""
+
+_SWITCH_SECONDS = 0.0005
 
 _PATIENCE_SECONDS = 60.0
 """An item takes some tenths of a second; where one is waited for longer than this, the worker hangs."""
@@ -52,17 +55,27 @@ class Share(Protocol):
 
 
 @contextmanager
-def sharing() -> Iterator[Share]:
-    """Give a `map` with a worker beside this process, started when it is first of use and gone at the end."""
-    shared = _Sharing()
+def sharing(imports: Sequence[str] = ()) -> Iterator[Share]:
+    """Give a `map` with a worker beside this process, started when it is first of use and gone at the end.
+
+    `imports` are the modules that it will need.
+    """
+    shared = _Sharing(imports)
     try:
         yield shared.map
     finally:
         shared.close()
 
 
+def warm(share: Share) -> None:
+    """Have the worker start, where there is one, while this process waits for something else."""
+    for _ in share(_same, ()):
+        pass
+
+
 class _Sharing:
-    def __init__(self) -> None:
+    def __init__(self, imports: Sequence[str]) -> None:
+        self._imports = imports
         self._worker: WorkerProcess | None = None
         self._tried = False
 
@@ -109,7 +122,9 @@ class _Sharing:
             return
         self._tried = True
         try:
-            self._worker = WorkerProcess()
+            self._worker = WorkerProcess(self._imports)
+            # The thread that speaks with it wants Python's lock for a moment, which this thread would keep for 5 ms.
+            sys.setswitchinterval(_SWITCH_SECONDS)
         except OSError as error:
             _free.release()
             _log.warning("everything is done in this process, no other could be started: %s", error.strerror)
@@ -130,6 +145,10 @@ class _Sharing:
 class _Item(Generic[T, R]):
     item: T
     future: Future[R]
+
+
+def _same(item: T) -> T:
+    return item
 
 
 def _done(result: R) -> Future[R]:
