@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def refuse_elsewhere(item: tuple[int, int]) -> int:
     if os.getpid() != home:
         raise ValueError("not here")
     return number
+
+
+def has_imported(module: str) -> bool:
+    return module in sys.modules
 
 
 def environment(_item: object) -> dict[str, str]:

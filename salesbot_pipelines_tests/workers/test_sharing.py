@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from salesbot_pipelines.errors import BulkFailed
 from salesbot_pipelines.workers import process as worker_process
 from salesbot_pipelines.workers import sharing as module
-from salesbot_pipelines.workers.sharing import Share, sharing
+from salesbot_pipelines.workers.sharing import Share, sharing, warm
 from salesbot_pipelines_tests.workers import jobs
 
 
@@ -69,6 +69,29 @@ def test_nothing_is_started_until_there_is_something_to_do() -> None:
         assert children() == before
 
 
+def test_it_may_be_started_before_there_is(share: Share) -> None:
+    before = children()
+    warm(share)
+    (worker,) = children() - before
+    assert list(share(jobs.who, [0, 0])) == [worker, os.getpid()]
+    warm(map)
+
+
+def test_the_worker_imports_meanwhile_what_it_will_need() -> None:
+    with sharing(["wave"]) as share:
+        there, _ = share(jobs.has_imported, ["wave", "wave"])
+        assert there
+    with sharing() as share:
+        there, _ = share(jobs.has_imported, ["wave", "wave"])
+        assert not there
+
+
+def test_without_what_it_should_import_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    with sharing(["no_such_module"]) as share:
+        assert list(share(jobs.double, range(9))) == list(range(0, 18, 2))
+    assert "everything is done in this process from here on" in caplog.text
+
+
 def test_the_worker_is_gone_afterwards() -> None:
     before = children()
     with sharing() as share:
@@ -94,8 +117,8 @@ def test_a_worker_killed_at_any_moment_loses_no_item(
     started = []
     plain = worker_process.WorkerProcess.__init__
 
-    def start(self: worker_process.WorkerProcess) -> None:
-        plain(self)
+    def start(self: worker_process.WorkerProcess, imports: Sequence[str]) -> None:
+        plain(self, imports)
         started.append(self)
         threading.Timer(seconds, os.kill, (self.pid, signal.SIGKILL)).start()
 
