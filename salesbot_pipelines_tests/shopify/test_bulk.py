@@ -17,7 +17,6 @@ from salesbot_pipelines.shopify.bulk import BulkOperations
 from salesbot_pipelines.shopify.reading import scatter
 from salesbot_pipelines.shopify.reading.bulk_inventory import inventory_texts
 from salesbot_pipelines.shopify.reading.bulk_products import product_texts
-from salesbot_pipelines.shopify.reading.scatter import Scatter, parts_for, read_part
 from salesbot_pipelines.shopify.snapshot import read_snapshot
 from salesbot_pipelines_tests.shopify.bench import Bench, Sink, note, number_in, picture, told
 from salesbot_pipelines_tests.shopify.bulk_shops import NAMESPACES, compare, read, shop_of
@@ -171,32 +170,3 @@ def test_a_result_is_never_more_than_the_whole(bench: Bench, tmp_path: Path) -> 
     assert caught.value.status == "FAILED"
     assert caught.value.error_code == "INTERNAL_SERVER_ERROR"
     assert list(tmp_path.iterdir()) == []
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 10**13), st.binary(max_size=30).filter(lambda b: b"\n" not in b))),
-    st.integers(1, 9),
-)
-def test_lines_of_one_number_stay_together_and_in_order(
-    tmp_path_factory: pytest.TempPathFactory, lines, parts: int
-) -> None:
-    folder = tmp_path_factory.mktemp("scatter")
-    spread = Scatter(folder, "x", parts)
-    for place, (number, line) in enumerate(lines):
-        spread.put(number, b"%d %d " % (number, place) + line + b"\n")
-    spread.close()
-    found = [read_part(folder, "x", part) for part in range(parts)]
-    assert sorted(line for part in found for line in part) == sorted(
-        b"%d %d " % (number, place) + line + b"\n" for place, (number, line) in enumerate(lines)
-    )
-    for number in {number for number, _ in lines}:
-        homes = [part for part in found if any(line.startswith(b"%d " % number) for line in part)]
-        assert len(homes) == 1
-        places = [int(line.split()[1]) for line in homes[0] if line.startswith(b"%d " % number)]
-        assert places == sorted(places)
-
-
-def test_parts_grow_with_the_file_and_are_bounded() -> None:
-    assert parts_for(0) == 1
-    assert parts_for(scatter.PART_BYTES + 1) == 2
-    assert parts_for(10**12) == 256

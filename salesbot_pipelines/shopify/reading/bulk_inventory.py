@@ -10,12 +10,11 @@ from pathlib import Path
 from salesbot_pipelines.errors import BulkFailed
 from salesbot_pipelines.shopify.bulk import BulkResult
 from salesbot_pipelines.shopify.queries import bulk_text
-from salesbot_pipelines.shopify.reading.bulk_levels import Item, Spread, join_part, remove_joined, spread
+from salesbot_pipelines.shopify.reading.bulk_levels import Items, cut, join_part, remove_joined, spread
 from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.inventory import InventoryReader
-from salesbot_pipelines.shopify.reading.scatter import parts_for
 
 ENTITY = "inventory"
 
@@ -32,7 +31,7 @@ class BulkInventory:
         self._reading = reading
         self._reader = reader
         self._result = result
-        self._where = Spread(folder, reading.client.shop, parts_for(result.path.stat().st_size))
+        self._where = cut(folder, reading.client.shop, result.path)
 
     def spreading(self) -> dict[str, Callable[[], bool]]:
         """Return what is to be done before `read`, by any process."""
@@ -51,16 +50,16 @@ class BulkInventory:
             self._reading.step(ENTITY)
         self._reader.read_missed()
 
-    def _write_part(self, items: list[Item], *, ordered: bool) -> None:
-        levels = {item.number: item.levels for item in items}
+    def _write_part(self, items: Items, *, ordered: bool) -> None:
+        levels = dict(zip(items.numbers, items.levels, strict=True))
         most = PROVED_CHILDREN if ordered else 2
         doubts = {number for number, count in levels.items() if count >= most}
         probe = max(levels, key=levels.__getitem__, default=None)
         if probe is not None and levels[probe] > 1:
             doubts.add(probe)  # what has most levels shows whether they were cut
-        sure = [item for item in items if item.number not in doubts] if doubts else items
-        fresh = self._reading.seen[ENTITY].new(item.number for item in sure)
-        self._reading.sink.write_lines(ENTITY, [item.line for item in compress(sure, fresh)])
+        sure = [number not in doubts for number in items.numbers]
+        fresh = self._reading.seen[ENTITY].new(compress(items.numbers, sure))
+        self._reading.sink.write_lines(ENTITY, list(compress(compress(items.lines, sure), fresh)))
         found = self._reader.read_ids([f"gid://shopify/InventoryItem/{number}" for number in sorted(doubts)])
         for gid, count in found.items():
             got = levels[number_of(gid)]

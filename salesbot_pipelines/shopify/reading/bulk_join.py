@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +21,12 @@ from salesbot_pipelines.shopify.reading.bulk_lines import (
     Node,
     Order,
     decode_lines,
+    number_of_kind,
     read_lines,
 )
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.ids import number_of
-from salesbot_pipelines.shopify.reading.scatter import Scatter, read_part, remove_part
+from salesbot_pipelines.shopify.reading.scatter import Scatter, cuts_for, parts_for, read_part, remove_part
 from salesbot_pipelines.shopify.reading.told import Told, told_of
 
 MAIN, MEDIA = "products", "variant_media"
@@ -32,12 +35,21 @@ _NEAR, _FAR, _OWNERS = "near-{}", "far-{}", "owners"
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the lines of one shop's product results lie, and in how many parts; `more` are further results."""
+    """Where the lines of one shop's product results lie, and what each part begins with; `more` are further results.
+
+    Lines that name only a variant lie in parts of their own until `join_far`.
+    """
 
     folder: Path
     shop: str
-    parts: int
+    cuts: tuple[int, ...]
+    variant_cuts: tuple[int, ...]
     more: tuple[str, ...]
+
+    @property
+    def parts(self) -> int:
+        """How many there are."""
+        return len(self.cuts) + 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,12 +69,24 @@ class Joined(NamedTuple):
     """The most children any of its connections has that Shopify gives no count of."""
 
 
+def cut(folder: Path, shop: str, results: Mapping[str, Path]) -> Spread:
+    """Say how to spread the results."""
+    parts = parts_for(sum(path.stat().st_size for path in results.values()))
+    return Spread(
+        folder=folder,
+        shop=shop,
+        cuts=cuts_for(results[MAIN], parts, partial(number_of_kind, "Product")),
+        variant_cuts=cuts_for(results[MAIN], parts, partial(number_of_kind, "ProductVariant")),
+        more=tuple(name for name in results if name not in (MAIN, MEDIA)),
+    )
+
+
 def spread(where: Spread, name: str, path: Path, lines: int) -> bool:
     """Spread a result of so many lines; say whether they stood in order. Raise `BulkFailed` when it is not whole."""
-    folder, parts = where.folder, where.parts
-    near = Scatter(folder, _NEAR.format(name), parts, anew=True)
-    far = Scatter(folder, _FAR.format(name), parts, anew=True)
-    owners = Scatter(folder, _OWNERS, parts, anew=True) if name == MAIN else None
+    folder = where.folder
+    near = Scatter(folder, _NEAR.format(name), where.cuts, anew=True)
+    far = Scatter(folder, _FAR.format(name), where.variant_cuts, anew=True)
+    owners = Scatter(folder, _OWNERS, where.variant_cuts, anew=True) if name == MAIN else None
     order = Order()
     for line in read_lines(path, lines, where.shop):
         if owners is not None:
@@ -91,8 +115,8 @@ def _put(line: Line, near: Scatter, far: Scatter, owners: Scatter | None) -> Non
 def join_far(where: Spread) -> None:
     """Move what belongs to variants to their products."""
     folder = where.folder
-    near = {name: Scatter(folder, _NEAR.format(name), where.parts) for name in where.names}
-    for part in range(where.parts):
+    near = {name: Scatter(folder, _NEAR.format(name), where.cuts) for name in where.names}
+    for part in range(len(where.variant_cuts) + 1):
         owners = {
             int(variant): int(product) for variant, product in map(bytes.split, read_part(folder, _OWNERS, part))
         }
@@ -109,11 +133,11 @@ def join_far(where: Spread) -> None:
 
 
 def join_part(where: Spread, ordered: bool, part: int) -> list[Joined]:
-    """Join the lines of some products; raise `BulkFailed` when one is broken."""
+    """Join the lines of some products, and give them in order; raise `BulkFailed` when a line is broken."""
     lines = {
         name: decode_lines(read_part(where.folder, _NEAR.format(name), part), where.shop) for name in where.names
     }
-    return list(_Part(lines).joined(ordered=ordered))
+    return sorted(_Part(lines).joined(ordered=ordered), key=attrgetter("number"))
 
 
 def remove_joined(where: Spread, part: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from salesbot_pipelines.shopify.nodes import line_of
-from salesbot_pipelines.shopify.reading.bulk_lines import Node, Order, decode_lines, read_lines
+from salesbot_pipelines.shopify.reading.bulk_lines import Node, Order, decode_lines, number_of_kind, read_lines
 from salesbot_pipelines.shopify.reading.ids import number_of
-from salesbot_pipelines.shopify.reading.scatter import Scatter, read_part, remove_part
+from salesbot_pipelines.shopify.reading.scatter import Scatter, cuts_for, parts_for, read_part, remove_part
 
 _LEVELS = "inventoryLevels"
 _NAME = "items"
@@ -17,19 +19,33 @@ _NAME = "items"
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the lines of one shop's stock lie, and in how many parts."""
+    """Where the lines of one shop's stock lie, and which items each part begins with."""
 
     folder: Path
     shop: str
-    parts: int
+    cuts: tuple[int, ...]
+
+    @property
+    def parts(self) -> int:
+        """How many there are."""
+        return len(self.cuts) + 1
 
 
-class Item(NamedTuple):
-    """One item as a page would give it, and how many levels it has."""
+class Items(NamedTuple):
+    """Some items as a page would give them: number, line and how many levels, each in a list of its own.
 
-    number: int
-    line: bytes
-    levels: int
+    That way they cost little between two processes.
+    """
+
+    numbers: list[int]
+    lines: list[bytes]
+    levels: list[int]
+
+
+def cut(folder: Path, shop: str, path: Path) -> Spread:
+    """Say how to spread a result."""
+    parts = parts_for(path.stat().st_size)
+    return Spread(folder, shop, cuts_for(path, parts, partial(number_of_kind, "InventoryItem")))
 
 
 def spread(where: Spread, path: Path, lines: int) -> bool:
@@ -37,7 +53,7 @@ def spread(where: Spread, path: Path, lines: int) -> bool:
 
     Raises `BulkFailed` when it is not whole.
     """
-    scatter = Scatter(where.folder, _NAME, where.parts, anew=True)
+    scatter = Scatter(where.folder, _NAME, where.cuts, anew=True)
     order = Order()
     for line in read_lines(path, lines, where.shop):
         order.note(line)
@@ -47,8 +63,8 @@ def spread(where: Spread, path: Path, lines: int) -> bool:
     return order.kept
 
 
-def join_part(where: Spread, part: int) -> list[Item]:
-    """Join levels to the items of a part, whose files stay; raise `BulkFailed` when a line is broken."""
+def join_part(where: Spread, part: int) -> Items:
+    """Join levels to the items of a part, in order; its files stay. Raise `BulkFailed` when a line is broken."""
     nodes = decode_lines(read_part(where.folder, _NAME, part), where.shop)
     items: dict[str, Node] = {node["id"]: node for node in nodes if "__parentId" not in node}
     for node in items.values():
@@ -59,7 +75,12 @@ def join_part(where: Spread, part: int) -> list[Item]:
         if item is not None:
             node.pop("__typename", None)
             item[_LEVELS].append(node)
-    return [Item(number_of(gid), line_of(node), len(node[_LEVELS])) for gid, node in items.items()]
+    found = sorted(((number_of(gid), node) for gid, node in items.items()), key=itemgetter(0))
+    return Items(
+        numbers=[number for number, _ in found],
+        lines=[line_of(node) for _, node in found],
+        levels=[len(node[_LEVELS]) for _, node in found],
+    )
 
 
 def remove_joined(where: Spread, part: int) -> None:

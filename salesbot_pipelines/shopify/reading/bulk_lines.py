@@ -97,6 +97,15 @@ def read_lines(path: Path, expected: int, shop: str) -> Iterator[Line]:
         raise BulkFailed(f"{shop}: the result has {count} lines and Shopify counts {expected}", shop=shop)
 
 
+def number_of_kind(wanted: str, raw: bytes) -> int:
+    """Return the number of a line's object, or else of its parent, that is of the kind; 0 where neither is."""
+    try:
+        number, kind, parent, parent_kind, _ = _decoded(raw, 0, "")
+    except BulkFailed:  # told when the line is read in its turn
+        return 0
+    return number if kind == wanted else parent if parent_kind == wanted else 0
+
+
 def decode_lines(lines: list[bytes], shop: str) -> list[Node]:
     """Return lines as nodes; raise `BulkFailed` when one is broken."""
     try:

@@ -22,7 +22,7 @@ from salesbot_pipelines.shopify.reading.bulk_join import (
     MAIN,
     MEDIA,
     Joined,
-    Spread,
+    cut,
     join_far,
     join_part,
     remove_joined,
@@ -31,8 +31,7 @@ from salesbot_pipelines.shopify.reading.bulk_join import (
 from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN, Node
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import number_of
-from salesbot_pipelines.shopify.reading.products import ProductReader
-from salesbot_pipelines.shopify.reading.scatter import parts_for
+from salesbot_pipelines.shopify.reading.products import ProductReader, finished
 
 ENTITY = "products"
 
@@ -55,12 +54,7 @@ class BulkProducts:
         self._reading = reading
         self._reader = reader
         self._results = results
-        self._where = Spread(
-            folder=folder,
-            shop=reading.client.shop,
-            parts=parts_for(sum(result.path.stat().st_size for result in results.values())),
-            more=tuple(name for name in results if name not in (MAIN, MEDIA)),
-        )
+        self._where = cut(folder, reading.client.shop, {name: result.path for name, result in results.items()})
 
     def spreading(self) -> dict[str, Callable[[], bool]]:
         """Return what is to be done before `read`, by result, in any order and by any process."""
@@ -83,21 +77,23 @@ class BulkProducts:
             self._reading.step(ENTITY)
 
     def _write_part(self, products: list[Joined]) -> None:
-        """Write some products; those in doubt are read by id."""
+        """Write some products in order; those in doubt are read by id."""
         seen = self._reading.seen[ENTITY]
         fresh = list(compress(products, seen.new(product.number for product in products)))
         doubts = {_gid(product): product for product in fresh if product.doubtful}
         probe = max(fresh, key=lambda product: product.uncounted, default=None)
         if probe is not None and probe.uncounted > 1:
             doubts[_gid(probe)] = probe  # what has most of what nobody counts shows whether it was cut
-        doubted = {product.number for product in doubts.values()}
-        self._reader.write_lines([(product.line, product.told) for product in fresh if product.number not in doubted])
+        lines = {product.number: (product.line, product.told) for product in fresh}
         for gid, whole in self._reader.whole([(gid, product.told.variants) for gid, product in doubts.items()]):
+            number = number_of(gid)
             if whole is None:
-                seen.discard(number_of(gid))
-                continue
-            self._prove(node_of(doubts[gid].line), whole)
-            self._reader.write(whole)
+                seen.discard(number)
+                del lines[number]
+            else:
+                self._prove(node_of(doubts[gid].line), whole)
+                lines[number] = finished(whole)
+        self._reader.write_lines(list(lines.values()))
 
     def _prove(self, joined: Node, whole: Node) -> None:
         """Raise `BulkFailed` when the file gave too few children of an unchanged product, below the known limit."""

@@ -116,8 +116,7 @@ class ProductReader:
 
     def write(self, product: Node) -> None:
         """Write a product and note what others will be compared with."""
-        product.pop("__typename", None)
-        self.write_lines([(line_of(product), told_of(product))])
+        self.write_lines([finished(product)])
 
     def write_lines(self, products: Sequence[tuple[bytes, Told]]) -> None:
         """Write products that are lines already."""
@@ -127,6 +126,12 @@ class ProductReader:
             reading.variants_proved &= told.proved
             reading.items.new(told.items)
         reading.sink.write_lines(ENTITY, [line for line, _ in products])
+
+
+def finished(product: Node) -> tuple[bytes, Told]:
+    """Return a whole product's line, and what it tells of itself."""
+    product.pop("__typename", None)
+    return line_of(product), told_of(product)
 
 
 def _is_cut(node: Node, namespaces: int) -> bool:

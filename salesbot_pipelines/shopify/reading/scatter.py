@@ -1,16 +1,21 @@
 """Lines spread over files by a number, so that what belongs together lies in one file small enough to be held.
 
-Joining a bulk result of any size this way takes the memory of one part, in whatever order its lines come.
+Joining a bulk result of any size this way takes the memory of one part, in whatever order its lines come. Each part
+has the numbers between two cuts, so that the parts, one after the other, are in order.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 PART_BYTES = 4 * 1024 * 1024
 _MOST_PARTS = 256
 _GATHERED_LINES = 2_048
 """Lines of one scatter that wait in memory, over all its parts: each write opens its file anew."""
+_SAMPLES_A_PART = 32
+"""Lines looked at to tell where a part should end: it is then hardly ever half as long again as another."""
 
 
 def parts_for(total_bytes: int) -> int:
@@ -18,22 +23,43 @@ def parts_for(total_bytes: int) -> int:
     return max(1, min(_MOST_PARTS, -(-total_bytes // PART_BYTES)))
 
 
+def cuts_for(path: Path, parts: int, number_in: Callable[[bytes], int]) -> tuple[int, ...]:
+    """Return the numbers, rising, that parts begin with, so that each gets about as many of the file's bytes.
+
+    As many lines, where no line is like the one before. `number_in` gives the number of a line, 0 where it says nothing. There are fewer cuts where numbers are few.
+    """
+    if parts < 2:
+        return ()
+    found = sorted(filter(None, map(number_in, _sampled(path, parts * _SAMPLES_A_PART))))
+    return tuple(sorted({found[len(found) * part // parts] for part in range(1, parts)} if found else ()))
+
+
+def _sampled(path: Path, samples: int) -> Iterator[bytes]:
+    """Give the lines behind evenly spaced places of a file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for sample in range(samples):
+            file.seek(size * sample // samples)
+            file.readline()
+            yield file.readline()
+
+
 class Scatter:
     """Writes as many files as there are parts, by appending; they are whole after `close`."""
 
-    def __init__(self, folder: Path, name: str, parts: int, *, anew: bool = False) -> None:
+    def __init__(self, folder: Path, name: str, cuts: Sequence[int], *, anew: bool = False) -> None:
         """Go on with files that may be there; `anew` begins with none."""
-        self._paths = [_path(folder, name, part) for part in range(parts)]
-        self._gathered: list[list[bytes]] = [[] for _ in range(parts)]
-        self._parts = parts
-        self._most = max(64, _GATHERED_LINES // parts)
+        self._cuts = cuts
+        self._paths = [_path(folder, name, part) for part in range(len(cuts) + 1)]
+        self._gathered: list[list[bytes]] = [[] for _ in self._paths]
+        self._most = max(64, _GATHERED_LINES // len(self._paths))
         if anew:
-            for part in range(parts):
-                remove_part(folder, name, part)
+            for path in self._paths:
+                path.unlink(missing_ok=True)
 
     def put(self, number: int, line: bytes) -> None:
         """Add a line to the part of `number`; lines of one number keep their order."""
-        part = (number // 32) % self._parts  # Shopify's numbers of one kind are 32 apart and more
+        part = bisect_right(self._cuts, number)
         gathered = self._gathered[part]
         gathered.append(line)
         if len(gathered) >= self._most:
@@ -41,7 +67,7 @@ class Scatter:
 
     def close(self) -> None:
         """Write what waits in memory."""
-        for part in range(self._parts):
+        for part in range(len(self._paths)):
             self._flush(part)
 
     def _flush(self, part: int) -> None:
