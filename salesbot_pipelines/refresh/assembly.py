@@ -42,10 +42,11 @@ from salesbot_pipelines.catalog.normalise import (
     normalise_shop,
 )
 from salesbot_pipelines.errors import CatalogRefused
-from salesbot_pipelines.refresh.document import MadeFile, Parts, made_file, write_document
+from salesbot_pipelines.refresh.document import Parts, write_document
 from salesbot_pipelines.refresh.levels import write_levels
 from salesbot_pipelines.refresh.manifest import timestamp
 from salesbot_pipelines.refresh.members import MembersWriter
+from salesbot_pipelines.refresh.newfile import MadeFile
 from salesbot_pipelines.refresh.normalising import Task, batches, normalise_batch
 from salesbot_pipelines.refresh.rawfiles import RawFile, read_lines, read_nodes
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
@@ -168,7 +169,11 @@ class Assembly:
             generated_at=timestamp(generated_at),
         )
         document, revision = write_document(
-            self._folder / "shopify_data.json", parts, source, lambda: self._progress("write", 0, None)
+            self._folder / "shopify_data.json",
+            parts,
+            source,
+            lambda: self._progress("write", 0, None),
+            self._share_for(raw["products"]),
         )
         return Assembled(
             schema_version=SCHEMA_VERSION,
@@ -216,18 +221,22 @@ class Assembly:
 
     def _products(self, file: RawFile, task: Task) -> tuple[MadeFile, array[int], int]:
         lines = SortedLines(self._folder / "products.jsonl")
-        share = self._share if file.lines >= _SHARED_FROM else map
         try:
-            for made in share(partial(normalise_batch, task), batches(self._counted_lines("normalise", file))):
+            for made in self._share_for(file)(
+                partial(normalise_batch, task), batches(self._counted_lines("normalise", file))
+            ):
                 for number, line, variants in zip(made.numbers, made.lines, made.variants, strict=True):
                     lines.add(number, line, weight=variants)
                 self._dropped.update(f"/products/{number}" for number in made.dropped)
                 self._unusable_products += made.unusable
                 self._findings.extend(made.findings)
-            ids = lines.finish()
+            written, ids = lines.finish()
         finally:
             lines.close()
-        return made_file(lines.path), ids, lines.weight
+        return written, ids, lines.weight
+
+    def _share_for(self, products: RawFile) -> Share:
+        return self._share if products.lines >= _SHARED_FROM else map
 
     def _collection(self, node: dict[str, Any], context: ShopContext) -> PublishedCollection | None:
         return self._usable(lambda: normalise_collection(node, context, self._findings))
@@ -243,10 +252,10 @@ class Assembly:
             for node in self._counted(name, file):
                 made = None if self._drops(node, name) else make(node)
                 lines.add(gid_number(node["id"]), b"" if made is None else canonical_json(made))
-            ids = lines.finish()
+            written, ids = lines.finish()
         finally:
             lines.close()
-        return made_file(lines.path), len(ids)
+        return written, len(ids)
 
     def _drops(self, node: dict[str, Any], section: str) -> bool:
         """Is this the line that takes an object away? What was found in it before is then no lack."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
-_BUFFER_BYTES = 256 * 1024
+from salesbot_pipelines.refresh.newfile import MadeFile, NewFile
 
 
 class SortedLines:
@@ -22,7 +22,7 @@ class SortedLines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._out: BinaryIO = path.open("wb", buffering=_BUFFER_BYTES)
+        self._out = NewFile(path)
         self._ids = array("Q")
         self._starts = array("Q")
         self._weights = array("L")
@@ -51,15 +51,15 @@ class SortedLines:
         self._out.write(line + b"\n")
         self._end += len(line) + 1
 
-    def finish(self) -> array[int]:
-        """Close the file, in order, and give the ids in order."""
-        self._out.close()
+    def finish(self) -> tuple[MadeFile, array[int]]:
+        """Close the file, in order; describe it and give the ids in order."""
+        made = self._out.made()
         if self._in_order:
-            return self._ids
+            return made, self._ids
         ids, weights = array("Q"), array("L")
         unsorted_path = self.path.with_suffix(".unsorted")
         self.path.rename(unsorted_path)
-        with unsorted_path.open("rb") as source, self.path.open("wb") as target:
+        with unsorted_path.open("rb") as source, closing(NewFile(self.path)) as target:
             for index in self._latest():
                 start = self._starts[index]
                 end = self._starts[index + 1] if index + 1 < len(self._starts) else self._end
@@ -68,10 +68,11 @@ class SortedLines:
                     target.write(source.read(end - start))
                     ids.append(self._ids[index])
                     weights.append(self._weights[index])
+            made = target.made()
         unsorted_path.unlink()
         self._ids, self._weights = ids, weights
         self._in_order = True
-        return self._ids
+        return made, self._ids
 
     def _latest(self) -> Iterator[int]:
         """Give the place of the last line of each id, in the order of the ids."""

@@ -73,6 +73,17 @@ def warm(share: Share) -> None:
         pass
 
 
+def beside(share: Share, function: Callable[[T], R], item: T, own: Callable[[], None]) -> R:
+    """Do `own` here while the worker, where there is one, does an item; give what becomes of the item."""
+
+    def items() -> Iterator[T]:
+        yield item
+        own()
+
+    (result,) = share(function, items())
+    return result
+
+
 class _Sharing:
     def __init__(self, imports: Sequence[str]) -> None:
         self._imports = imports

@@ -1,6 +1,7 @@
 """The files a refresh works on: raw objects, sorted lines, stock by item, collections by product."""
 
 import gzip
+import hashlib
 import json
 from contextlib import closing
 from decimal import Decimal
@@ -69,7 +70,9 @@ def test_sorted_lines_hold_the_last_line_of_each_id_in_order(tmp_path_factory, e
         expected.pop(number, None)
         if stays:
             expected[number] = value
-    ids = lines.finish()
+    made, ids = lines.finish()
+    content = (folder / "products.jsonl").read_bytes()
+    assert (made.size, made.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     written = [json.loads(line) for line in (folder / "products.jsonl").read_bytes().splitlines()]
     assert written == [[number, expected[number]] for number in sorted(expected)]
     assert list(ids) == sorted(expected)

@@ -26,7 +26,8 @@ def parts_for(total_bytes: int) -> int:
 def cuts_for(path: Path, parts: int, number_in: Callable[[bytes], int]) -> tuple[int, ...]:
     """Return the numbers, rising, that parts begin with, so that each gets about as many of the file's bytes.
 
-    As many lines, where no line is like the one before. `number_in` gives the number of a line, 0 where it says nothing. There are fewer cuts where numbers are few.
+    (As many lines, where lines beside each other are not alike.) `number_in` gives the number of a line, 0 where it
+    says nothing. There are fewer cuts where numbers are few.
     """
     if parts < 2:
         return ()
