@@ -21,6 +21,7 @@ from salesbot_pipelines.shopify.reading.bulk_lines import (
     Node,
     Order,
     decode_lines,
+    named,
     number_of_kind,
     read_lines,
 )
@@ -99,16 +100,19 @@ def spread(where: Spread, name: str, path: Path, lines: int) -> bool:
 
 def _put(line: Line, near: Scatter, far: Scatter, owners: Scatter | None) -> None:
     """Put a line where its product or variant will be looked for."""
-    number, kind, parent, parent_kind, raw = line
-    if kind == "Product":
+    number, parent, parent_kind, head, raw = line
+    is_variant = head.kind == "ProductVariant"
+    if head.kind == "Product":
         near.put(number, raw)
     elif parent_kind == "Product":
-        if kind != "ProductVariant" or owners is not None:
+        if not is_variant or owners is not None:
             near.put(parent, raw)
-        if kind == "ProductVariant" and owners is not None:
+        if is_variant and owners is not None:
             owners.put(number, b"%d %d\n" % (number, parent))
+    elif product := named(head.product.id)[0] if head.product else 0:
+        near.put(product, raw)
     else:
-        variant = number if kind == "ProductVariant" else parent
+        variant = number if is_variant else parent
         far.put(variant, b"%d %s" % (variant, raw))
 
 

@@ -57,7 +57,7 @@ def spread(where: Spread, path: Path, lines: int) -> bool:
     order = Order()
     for line in read_lines(path, lines, where.shop):
         order.note(line)
-        number, _, parent, _, raw = line
+        number, parent, _, _, raw = line
         scatter.put(parent or number, raw)
     scatter.close()
     return order.kept

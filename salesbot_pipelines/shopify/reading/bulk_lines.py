@@ -1,21 +1,17 @@
-"""Lines of a bulk result, looked at just enough to know where they belong.
-
-Our own texts select `__typename` and `id` first, and Shopify writes the parent's id last, so two short looks at the
-bytes do for nearly every line; a line of any other make is decoded and understood just as well.
-"""
+"""Lines of a bulk result, looked at just enough to know where they belong."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from salesbot_pipelines.errors import BulkFailed, ShopifyUnavailable
-from salesbot_pipelines.shopify.reading.ids import Numbers, number_of
+from salesbot_pipelines.errors import BulkFailed
+from salesbot_pipelines.shopify.reading.ids import Numbers
 
 Node = dict[str, Any]
 
@@ -25,30 +21,33 @@ PROVED_CHILDREN = 90
 Nested connections of a completed operation have been seen to stop at about 100 (airbyte#78512).
 """
 
-Line = tuple[int, str, int, str, bytes]
-"""Number and kind of an object, number and kind of its parent (0 and "" at the root), and the line itself."""
-
-_START = re.compile(rb'\{"__typename":"(\w+)","id":"gid://shopify/\w+/(\d{1,18})[?"]').match
-# Within a JSON string the quotes would be escaped, so these bytes can only be the key itself.
-_PARENT = b'"__parentId":"gid://shopify/'
-_PARENT_KEY = b'"__parentId"'
-_PARENT_ID = re.compile(rb'(\w+)/(\d{1,18})[?"]').match
-_POSITION = re.compile(rb'"position":(\d+)').search
+_BYTES_AT_ONCE = 256 * 1024
+_GID = re.compile(r"gid://shopify/(\w+)/(\d{1,18})(?:\?.*)?", re.ASCII).fullmatch
 _ROOT_KINDS = ("Product", "InventoryItem")
-_KINDS = {
-    kind.encode(): kind
-    for kind in ("Product", "ProductVariant", "Metafield", "MediaImage", "InventoryItem", "InventoryLevel")
-}
 
 
-class _Head(msgspec.Struct, gc=False):
+class _Owner(msgspec.Struct, gc=False):
+    id: str = ""
+
+
+class Head(msgspec.Struct, gc=False):
+    """What a line says of where it belongs."""
+
     id: str
     parent: str | None = msgspec.field(name="__parentId", default=None)
     kind: str = msgspec.field(name="__typename", default="")
+    position: Any = None
+    updated_at: Any = msgspec.field(name="updatedAt", default=None)
+    product: _Owner | None = None
 
 
-_head = msgspec.json.Decoder(_Head).decode
+Line = tuple[int, int, str, Head, bytes]
+"""The object's number, the number and kind of its parent (0 and "" at the root), what else it says, and the line."""
+
+_head = msgspec.json.Decoder(Head).decode
+_heads = msgspec.json.Decoder(list[Head]).decode
 _list = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Decimal).decode
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Order:
@@ -62,16 +61,15 @@ class Order:
 
     def note(self, line: Line) -> None:
         """Look at the next line. Children of children are not judged: their order tells nothing."""
-        number, kind, parent, parent_kind, raw = line
+        number, parent, parent_kind, head, _ = line
         if not parent:
             self._roots.add(number)
         elif parent_kind in _ROOT_KINDS:
             if parent != self._parent:
                 self._parent = parent
                 self.kept &= parent in self._roots
-            if kind == "ProductVariant":
-                found = _POSITION(raw)
-                position = int(found[1]) if found else 0
+            if head.kind == "ProductVariant":
+                position = head.position if isinstance(head.position, int) else 0
                 self.kept &= self._variants_of[0] != parent or self._variants_of[1] <= position
                 self._variants_of = (parent, position)
 
@@ -79,20 +77,18 @@ class Order:
 def read_lines(path: Path, expected: int, shop: str) -> Iterator[Line]:
     """Give the lines of a result; raise `BulkFailed` for a broken one, or unless there are as many as expected."""
     count = 0
+    gid: str | None = None  # of the last parent: its children mostly stand together
+    parent, parent_kind = 0, ""
     with path.open("rb") as file:
-        for raw in file:
-            count += 1
-            start = _START(raw)
-            place = raw.rfind(_PARENT)
-            if start is None or (place < 0 and _PARENT_KEY in raw):
-                yield _decoded(raw, count, shop)
-                continue
-            kind, number = start.groups()
-            parent = _PARENT_ID(raw, place + len(_PARENT)) if place >= 0 else None
-            if parent is None:
-                yield int(number), _kind(kind), 0, "", raw
-            else:
-                yield int(number), _kind(kind), int(parent[2]), _kind(parent[1]), raw
+        while lines := file.readlines(_BYTES_AT_ONCE):
+            for raw, head in zip(lines, _heads_of(lines, count, shop), strict=True):
+                count += 1
+                found = _GID(head.id)
+                if head.parent != gid:
+                    gid, (parent, parent_kind) = head.parent, named(head.parent)
+                if found is None or (gid and not parent):
+                    raise _broken(count, shop)
+                yield int(found[2]), parent, parent_kind, head, raw
     if count != expected:
         raise BulkFailed(f"{shop}: the result has {count} lines and Shopify counts {expected}", shop=shop)
 
@@ -100,30 +96,46 @@ def read_lines(path: Path, expected: int, shop: str) -> Iterator[Line]:
 def number_of_kind(wanted: str, raw: bytes) -> int:
     """Return the number of a line's object, or else of its parent, that is of the kind; 0 where neither is."""
     try:
-        number, kind, parent, parent_kind, _ = _decoded(raw, 0, "")
-    except BulkFailed:  # told when the line is read in its turn
+        head = _head(raw)
+    except _BROKEN:  # told when the line is read in its turn
         return 0
-    return number if kind == wanted else parent if parent_kind == wanted else 0
+    number, _ = named(head.id)
+    parent, parent_kind = named(head.parent)
+    return number if head.kind == wanted else parent if parent_kind == wanted else 0
+
+
+def named(gid: str | None) -> tuple[int, str]:
+    """Return the number and the kind that a gid names; 0 and "" for anything else."""
+    found = _GID(gid) if gid else None
+    return (int(found[2]), found[1]) if found else (0, "")
 
 
 def decode_lines(lines: list[bytes], shop: str) -> list[Node]:
     """Return lines as nodes; raise `BulkFailed` when one is broken."""
     try:
         return _list(b"[" + b",".join(lines) + b"]")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _BROKEN:
         raise BulkFailed(f"{shop}: a line of the result is broken", shop=shop) from None
 
 
-def _decoded(raw: bytes, place: int, shop: str) -> Line:
+def _heads_of(lines: Sequence[bytes], before: int, shop: str) -> list[Head]:
+    """Decode lines at once, or find the first broken one; so many lines came `before`."""
     try:
-        head = _head(raw)
-        number = number_of(head.id)
-        parent = number_of(head.parent) if head.parent else 0
-    except (msgspec.MsgspecError, UnicodeDecodeError, ShopifyUnavailable):
-        raise BulkFailed(f"{shop}: line {place} of the result is broken", shop=shop) from None
-    kind = head.parent[14:].partition("/")[0] if head.parent else ""  # gid://shopify/<kind>/<number>
-    return number, head.kind, parent, kind, raw
+        # A line ends with its newline, which no string may hold: what is broken over two lines stays broken.
+        heads = _heads(b"[" + b",".join(lines) + b"]")
+        if len(heads) == len(lines):
+            return heads
+    except _BROKEN:
+        pass
+    return [_head_of(line, place, shop) for place, line in enumerate(lines, before + 1)]
 
 
-def _kind(name: bytes) -> str:
-    return _KINDS.get(name) or name.decode()
+def _head_of(line: bytes, place: int, shop: str) -> Head:
+    try:
+        return _head(line)
+    except _BROKEN:
+        raise _broken(place, shop) from None
+
+
+def _broken(place: int, shop: str) -> BulkFailed:
+    return BulkFailed(f"{shop}: line {place} of the result is broken", shop=shop)

@@ -13,7 +13,7 @@ from array import array
 
 from salesbot_pipelines.shopify.bulk import BulkResult
 from salesbot_pipelines.shopify.queries import bulk_text
-from salesbot_pipelines.shopify.reading.bulk_lines import Node, decode_lines, read_lines
+from salesbot_pipelines.shopify.reading.bulk_lines import Node, read_lines
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.ids import number_of
 
@@ -39,9 +39,9 @@ class BulkMembers:
         if result is None:
             return
         held = 0
-        for number, _, parent, _, raw in read_lines(result.path, result.lines, shop):
+        for number, parent, _, head, _ in read_lines(result.path, result.lines, shop):
             if not parent:
-                self._moments[number] = decode_lines([raw], shop)[0].get("updatedAt")
+                self._moments[number] = head.updated_at
                 continue
             self._lists.setdefault(parent, array("q")).append(number)
             held += 1
