@@ -50,6 +50,7 @@ from salesbot_pipelines.refresh.newfile import MadeFile
 from salesbot_pipelines.refresh.normalising import Task, batches, normalise_batch
 from salesbot_pipelines.refresh.rawfiles import RawFile, read_lines, read_nodes
 from salesbot_pipelines.refresh.sortedlines import SortedLines, holds
+from salesbot_pipelines.shopify.goods import MANY_PRODUCTS
 from salesbot_pipelines.shopify.nodes import gid_number, node_of
 from salesbot_pipelines.workers.sharing import Share
 
@@ -57,8 +58,6 @@ Progress = Callable[[str, int, int | None], None]
 T = TypeVar("T")
 
 _REPORT_EVERY = 250
-_SHARED_FROM = 3_000
-"""Products from which on a second process is worth its start."""
 
 
 @dataclass(frozen=True)
@@ -221,10 +220,9 @@ class Assembly:
 
     def _products(self, file: RawFile, task: Task) -> tuple[MadeFile, array[int], int]:
         lines = SortedLines(self._folder / "products.jsonl")
+        share, raw = self._share_for(file), batches(self._counted_lines("normalise", file))
         try:
-            for made in self._share_for(file)(
-                partial(normalise_batch, task), batches(self._counted_lines("normalise", file))
-            ):
+            for made in share(partial(normalise_batch, task), raw):
                 for number, line, variants in zip(made.numbers, made.lines, made.variants, strict=True):
                     lines.add(number, line, weight=variants)
                 self._dropped.update(f"/products/{number}" for number in made.dropped)
@@ -236,7 +234,7 @@ class Assembly:
         return written, ids, lines.weight
 
     def _share_for(self, products: RawFile) -> Share:
-        return self._share if products.lines >= _SHARED_FROM else map
+        return self._share if products.lines >= MANY_PRODUCTS else map
 
     def _collection(self, node: dict[str, Any], context: ShopContext) -> PublishedCollection | None:
         return self._usable(lambda: normalise_collection(node, context, self._findings))

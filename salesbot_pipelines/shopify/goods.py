@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE_WITH_MEMBERS = Patience(busy_seconds=60.0, run_seconds=900.0)
 """Seconds after which draining the lists by cursor is the better way."""
 
-_MANY_PRODUCTS = 3_000
-"""From here on results are long enough to be joined by two processes."""
+MANY_PRODUCTS = 3_000
+"""Products from which on a second process is worth its start."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _read_results(reading: Reading, operations: BulkOperations, folder: Path) ->
     with_stock = may_read(reading, "inventory", "read_inventory")
     if with_stock:
         texts |= inventory_texts()
-    if (reading.totals.get(PRODUCTS.entity) or _MANY_PRODUCTS) >= _MANY_PRODUCTS:
+    if (reading.totals.get(PRODUCTS.entity) or MANY_PRODUCTS) >= MANY_PRODUCTS:
         warm(reading.share)
     results = operations.run(texts, reading.bulk_step)
     of_products = {name: result for name, result in results.items() if name != STOCK}

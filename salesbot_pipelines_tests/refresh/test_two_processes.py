@@ -11,6 +11,7 @@ import pytest
 
 from salesbot_pipelines.refresh import assembly, normalising
 from salesbot_pipelines.sandbox.synthetic import make_synthetic
+from salesbot_pipelines.shopify import goods
 from salesbot_pipelines.shopify.reading import scatter
 from salesbot_pipelines.workers import sharing
 from salesbot_pipelines.workers.process import WorkerProcess
@@ -22,7 +23,8 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[WorkerProcess]:
 
     Gives the worker once for each item that it was given.
     """
-    monkeypatch.setattr(assembly, "_SHARED_FROM", 1)
+    for module in (assembly, goods):
+        monkeypatch.setattr(module, "MANY_PRODUCTS", 1)
     monkeypatch.setattr(normalising, "_BATCH_BYTES", 8_000)
     monkeypatch.setattr(scatter, "PART_BYTES", 10_000)
     monkeypatch.setattr(sharing, "_free", threading.Semaphore(1))

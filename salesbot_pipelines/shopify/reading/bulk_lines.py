@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import msgspec
 
 from salesbot_pipelines.errors import BulkFailed
-from salesbot_pipelines.shopify.reading.ids import Numbers
+from salesbot_pipelines.shopify.reading.ids import Numbers, match_gid
 
 Node = dict[str, Any]
 
@@ -22,7 +21,6 @@ Nested connections of a completed operation have been seen to stop at about 100 
 """
 
 _BYTES_AT_ONCE = 256 * 1024
-_GID = re.compile(r"gid://shopify/(\w+)/(\d{1,18})(?:\?.*)?", re.ASCII).fullmatch
 _ROOT_KINDS = ("Product", "InventoryItem")
 
 
@@ -83,7 +81,7 @@ def read_lines(path: Path, expected: int, shop: str) -> Iterator[Line]:
         while lines := file.readlines(_BYTES_AT_ONCE):
             for raw, head in zip(lines, _heads_of(lines, count, shop), strict=True):
                 count += 1
-                found = _GID(head.id)
+                found = match_gid(head.id)
                 if head.parent != gid:
                     gid, (parent, parent_kind) = head.parent, named(head.parent)
                 if found is None or (gid and not parent):
@@ -106,7 +104,7 @@ def number_of_kind(wanted: str, raw: bytes) -> int:
 
 def named(gid: str | None) -> tuple[int, str]:
     """Return the number and the kind that a gid names; 0 and "" for anything else."""
-    found = _GID(gid) if gid else None
+    found = match_gid(gid) if gid else None
     return (int(found[2]), found[1]) if found else (0, "")
 
 

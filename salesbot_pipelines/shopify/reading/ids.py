@@ -10,7 +10,8 @@ from itertools import chain, islice
 
 from salesbot_pipelines.errors import ShopifyUnavailable
 
-_MATCH = re.compile(r"gid://shopify/\w+/(\d{1,18})(?:\?.*)?", re.ASCII).fullmatch
+match_gid = re.compile(r"gid://shopify/(\w+)/(\d{1,18})(?:\?.*)?", re.ASCII).fullmatch
+"""Matches a whole global id, which may carry a query: its kind and its number."""
 
 _BLOCK = 2_048
 _LEAST = -(2**63)
@@ -18,10 +19,10 @@ _LEAST = -(2**63)
 
 def number_of(gid: object) -> int:
     """Return the number in a global id, which may carry a query; raise `ShopifyUnavailable` for anything else."""
-    match = _MATCH(gid) if isinstance(gid, str) else None
+    match = match_gid(gid) if isinstance(gid, str) else None
     if match is None:
         raise ShopifyUnavailable(f"an object came with {str(gid)[:80]!r} for an id")
-    return int(match[1])
+    return int(match[2])
 
 
 class Numbers:

@@ -1,0 +1,109 @@
+"""Lines of a bulk result: where each belongs, whether they stood in order, and which is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from salesbot_pipelines.errors import BulkFailed
+from salesbot_pipelines.shopify.reading import bulk_lines
+from salesbot_pipelines.shopify.reading.bulk_lines import Order, decode_lines, read_lines
+
+SHOP = "a.myshopify.com"
+PRODUCT = b'{"__typename":"Product","id":"gid://shopify/Product/%d","title":"a"}'
+VARIANT = (
+    b'{"__typename":"ProductVariant","id":"gid://shopify/ProductVariant/%d","position":%d,'
+    b'"__parentId":"gid://shopify/Product/%d"}'
+)
+
+
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are decoded two or three at a time."""
+    monkeypatch.setattr(bulk_lines, "_BYTES_AT_ONCE", 200)
+
+
+def written(folder: Path, *lines: bytes) -> Path:
+    path = folder / "result.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def ordered(path: Path) -> bool:
+    order = Order()
+    for line in read_lines(path, path.read_bytes().count(b"\n"), SHOP):
+        order.note(line)
+    return order.kept
+
+
+def test_lines_of_any_make_are_understood(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        PRODUCT % 5,
+        VARIANT % (7, 1, 5),
+        b' { "__parentId" : "gid:\\/\\/shopify\\/Product\\/5", "id":"gid://shopify/Metafield/9?x=1" }',
+        b'{"id":"gid://shopify/Collection/3","updatedAt":"2026-01-01T00:00:00Z"}',
+        b'{"__typename":"ProductVariant","id":"gid://shopify/ProductVariant/7","product":{"id":"gid://shopify/Product/5"}}',
+    )
+    found = list(read_lines(path, 5, SHOP))
+    assert [line[:3] for line in found] == [(5, 0, ""), (7, 5, "Product"), (9, 5, "Product"), (3, 0, ""), (7, 0, "")]
+    assert [line[3].kind for line in found] == ["Product", "ProductVariant", "", "", "ProductVariant"]
+    assert found[3][3].updated_at == "2026-01-01T00:00:00Z"
+    assert found[4][3].product is not None
+    assert found[4][3].product.id == "gid://shopify/Product/5"
+    assert b"".join(line[4] for line in found) == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"id":"gid://shopify/Product/5"',
+        b'{"id":"gid://shopify/Product/5"},{"id":"gid://shopify/Product/6"}',
+        b'{"id":"gid://shopify/Product/five"}',
+        b'{"id":5}',
+        b'{"id":"gid://shopify/Product/5","__parentId":"five"}',
+        b"[]",
+        b"",
+    ],
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5)
+@given(place=st.integers(0, 9))
+def test_a_broken_line_is_named_by_its_place(tmp_path: Path, broken: bytes, place: int) -> None:
+    lines = [PRODUCT % number for number in range(9)]
+    lines.insert(place, broken)
+    with pytest.raises(BulkFailed, match=rf"^{SHOP}: line {place + 1} of the result is broken$"):
+        list(read_lines(written(tmp_path, *lines), 10, SHOP))
+
+
+def test_a_broken_text_is_found_when_its_line_is_decoded() -> None:
+    with pytest.raises(BulkFailed, match="a line of the result is broken"):
+        decode_lines([PRODUCT % 1, (PRODUCT % 2).replace(b'"a"', b'"\xff"')], SHOP)
+
+
+def test_what_is_broken_over_two_lines_stays_broken(tmp_path: Path) -> None:
+    path = written(tmp_path, b'{"id":"gid://shopify/Product/5","title":"a', b'b"}')
+    with pytest.raises(BulkFailed, match="line 1 of the result"):
+        list(read_lines(path, 2, SHOP))
+
+
+def test_there_must_be_as_many_lines_as_shopify_counts(tmp_path: Path) -> None:
+    path = written(tmp_path, PRODUCT % 1, PRODUCT % 2)
+    for expected in (1, 3):
+        with pytest.raises(BulkFailed, match=f"has 2 lines and Shopify counts {expected}"):
+            list(read_lines(path, expected, SHOP))
+
+
+def test_order_is_parents_first_and_variants_by_position(tmp_path: Path) -> None:
+    product = PRODUCT % 1
+    assert ordered(written(tmp_path, product, VARIANT % (3, 1, 1), VARIANT % (2, 2, 1)))
+    assert ordered(written(tmp_path, product, VARIANT % (3, 1, 1), VARIANT % (2, 1, 1)))
+    assert not ordered(written(tmp_path, product, VARIANT % (3, 2, 1), VARIANT % (2, 1, 1)))
+    assert not ordered(written(tmp_path, VARIANT % (3, 1, 1), product))
+    other = PRODUCT % 2
+    assert ordered(written(tmp_path, product, other, VARIANT % (3, 2, 1), VARIANT % (4, 1, 2)))
+    unplaced = (VARIANT % (2, 1, 1)).replace(b'"position":1', b'"position":"first"')
+    assert ordered(written(tmp_path, product, unplaced, VARIANT % (3, 1, 1)))
+    assert not ordered(written(tmp_path, product, VARIANT % (3, 1, 1), unplaced))
