@@ -45,6 +45,10 @@ TARGETS = {
     ],
     "salesbot_pipelines/workers/sharing.py": ["salesbot_pipelines_tests/workers/test_sharing.py"],
     "salesbot_pipelines/workers/process.py": ["salesbot_pipelines_tests/workers/test_sharing.py"],
+    "salesbot_pipelines/shopify/reading/bulk_lines.py": ["salesbot_pipelines_tests/shopify/test_bulk_lines.py"],
+    "salesbot_pipelines/shopify/reading/scatter.py": ["salesbot_pipelines_tests/shopify/test_scatter.py"],
+    "salesbot_pipelines/refresh/levels.py": ["salesbot_pipelines_tests/refresh/test_files.py"],
+    "salesbot_pipelines/refresh/sortedlines.py": ["salesbot_pipelines_tests/refresh/test_files.py"],
     "salesbot_pipelines/shopify/reading/bulk_members.py": ["salesbot_pipelines_tests/shopify/test_bulk_members.py"],
     "salesbot_pipelines/refresh/publishing.py": [
         "salesbot_pipelines_tests/refresh/test_publishing.py",
