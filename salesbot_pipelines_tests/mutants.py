@@ -43,8 +43,14 @@ TARGETS = {
         "salesbot_pipelines_tests/state/test_leases.py",
         "salesbot_pipelines_tests/state/test_work.py",
     ],
-    "salesbot_pipelines/workers/sharing.py": ["salesbot_pipelines_tests/workers/test_sharing.py"],
-    "salesbot_pipelines/workers/process.py": ["salesbot_pipelines_tests/workers/test_sharing.py"],
+    "salesbot_pipelines/workers/sharing.py": [
+        "salesbot_pipelines_tests/workers/test_sharing.py",
+        "salesbot_pipelines_tests/workers/test_starting.py",
+    ],
+    "salesbot_pipelines/workers/process.py": [
+        "salesbot_pipelines_tests/workers/test_sharing.py",
+        "salesbot_pipelines_tests/workers/test_starting.py",
+    ],
     "salesbot_pipelines/shopify/reading/bulk_lines.py": ["salesbot_pipelines_tests/shopify/test_bulk_lines.py"],
     "salesbot_pipelines/shopify/reading/scatter.py": ["salesbot_pipelines_tests/shopify/test_scatter.py"],
     "salesbot_pipelines/refresh/levels.py": ["salesbot_pipelines_tests/refresh/test_files.py"],

@@ -5,6 +5,7 @@ import hashlib
 import json
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -81,6 +82,14 @@ def test_sorted_lines_hold_the_last_line_of_each_id_in_order(tmp_path_factory, e
     assert [path.name for path in folder.iterdir()] == ["products.jsonl"]
 
 
+def test_lines_that_are_given_up_are_closed(tmp_path):
+    lines = SortedLines(tmp_path / "products.jsonl")
+    lines.add(1, b"a")
+    lines.close()
+    with pytest.raises(ValueError, match="closed"):
+        lines.add(2, b"b")
+
+
 def test_stock_is_found_by_item_and_fractions_stay_exact(tmp_path):
     item = "gid://shopify/InventoryItem/77"
     write_levels(
@@ -95,6 +104,9 @@ def test_stock_is_found_by_item_and_fractions_stay_exact(tmp_path):
         assert levels.of(item) == {"id": item, "incomplete": False, "levels": [{"a": Decimal("1.5")}]}
         assert levels.of("gid://shopify/InventoryItem/76")["incomplete"] is True
         assert levels.of("gid://shopify/InventoryItem/78") is None
+        assert "levels.index" in Path("/proc/self/maps").read_text()
+    assert "levels.index" not in Path("/proc/self/maps").read_text()
+    assert levels  # it is not its end that closed the files
 
 
 @given(st.lists(st.integers(1, 12)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from salesbot_pipelines.errors import BulkFailed
 from salesbot_pipelines.shopify.reading import bulk_lines
-from salesbot_pipelines.shopify.reading.bulk_lines import Order, decode_lines, read_lines
+from salesbot_pipelines.shopify.reading.bulk_lines import Order, decode_lines, number_of_kind, read_lines
 
 SHOP = "a.myshopify.com"
 PRODUCT = b'{"__typename":"Product","id":"gid://shopify/Product/%d","title":"a"}'
@@ -107,3 +107,10 @@ def test_order_is_parents_first_and_variants_by_position(tmp_path: Path) -> None
     unplaced = (VARIANT % (2, 1, 1)).replace(b'"position":1', b'"position":"first"')
     assert ordered(written(tmp_path, product, unplaced, VARIANT % (3, 1, 1)))
     assert not ordered(written(tmp_path, product, VARIANT % (3, 1, 1), unplaced))
+
+
+def test_a_line_tells_the_number_of_a_kind() -> None:
+    line = b'{"__typename":"ProductVariant","id":"gid://shopify/ProductVariant/7","__parentId":"gid://shopify/Product/5"}\n'
+    assert number_of_kind("ProductVariant", line) == 7
+    assert number_of_kind("Product", line) == 5
+    assert number_of_kind("InventoryItem", line) == 0

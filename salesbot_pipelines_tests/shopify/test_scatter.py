@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from salesbot_pipelines.shopify.reading import scatter
 from salesbot_pipelines.shopify.reading.bulk_lines import number_of_kind
-from salesbot_pipelines.shopify.reading.scatter import Scatter, cuts_for, parts_for, read_part
+from salesbot_pipelines.shopify.reading.scatter import Scatter, cuts_for, parts_for, read_part, remove_part
 
 
 @given(
@@ -71,11 +71,35 @@ def test_a_result_that_says_nothing_of_numbers_is_one_part(tmp_path: Path) -> No
     assert cuts_for(path, 8, partial(number_of_kind, "Product")) == ()
 
 
-def test_a_line_tells_the_number_of_a_kind() -> None:
-    line = b'{"__typename":"ProductVariant","id":"gid://shopify/ProductVariant/7","__parentId":"gid://shopify/Product/5"}\n'
-    assert number_of_kind("ProductVariant", line) == 7
-    assert number_of_kind("Product", line) == 5
-    assert number_of_kind("InventoryItem", line) == 0
+def test_a_single_cut_is_half_way(tmp_path: Path) -> None:
+    path = tmp_path / "result"
+    path.write_bytes(b"".join(b"%d\n" % number for number in range(1_000, 9_000)))
+    (cut,) = cuts_for(path, 2, int)
+    assert 4_500 < cut < 5_500
+    assert cuts_for(path, 1, int) == ()
+
+
+def test_few_lines_wait_in_memory(tmp_path: Path) -> None:
+    spread = Scatter(tmp_path, "x", ())
+    for _ in range(2_047):
+        spread.put(1, b"a\n")
+    assert read_part(tmp_path, "x", 0) == []
+    spread.put(1, b"a\n")
+    assert len(read_part(tmp_path, "x", 0)) == 2_048
+    spread.put(1, b"b\n")
+    spread.close()
+    assert read_part(tmp_path, "x", 0)[2_047:] == [b"a\n", b"b\n"]
+
+
+def test_parts_are_gone_on_with_or_begun_anew(tmp_path: Path) -> None:
+    for anew, expected in ((False, [b"a\n"]), (False, [b"a\n", b"a\n"]), (True, [b"a\n"])):
+        spread = Scatter(tmp_path, "x", (), anew=anew)
+        spread.put(1, b"a\n")
+        spread.close()
+        assert read_part(tmp_path, "x", 0) == expected
+    remove_part(tmp_path, "x", 0)
+    assert list(tmp_path.iterdir()) == []
+    remove_part(tmp_path, "x", 0)
 
 
 def test_parts_grow_with_the_file_and_are_bounded() -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 from salesbot_pipelines.errors import BulkFailed
 
 
@@ -46,6 +48,15 @@ def refuse_elsewhere(item: tuple[int, int]) -> int:
     return number
 
 
+def wait_for(path: str) -> int | None:
+    """Wait until there is such a file, some seconds at most; say who waited, None when it did not come."""
+    for _ in range(2_000):
+        if Path(path).exists():
+            return os.getpid()
+        time.sleep(0.005)
+    return None
+
+
 def has_imported(module: str) -> bool:
     return module in sys.modules
 
@@ -64,3 +75,8 @@ def appear(item: tuple[str, float]) -> None:
     path, seconds = item
     time.sleep(seconds)
     Path(path).touch()
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started and that live."""
+    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}

@@ -21,26 +21,9 @@ from hypothesis import strategies as st
 from salesbot_pipelines.errors import BulkFailed
 from salesbot_pipelines.workers import process as worker_process
 from salesbot_pipelines.workers import sharing as module
-from salesbot_pipelines.workers.sharing import Share, sharing, warm
+from salesbot_pipelines.workers.sharing import Share, sharing
 from salesbot_pipelines_tests.workers import jobs
-
-
-@pytest.fixture(autouse=True)
-def one_free_core(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """One worker may be started, however many cores this machine has."""
-    free = threading.Semaphore(1)
-    monkeypatch.setattr(module, "_free", free)
-    return free
-
-
-@pytest.fixture
-def share() -> Iterator[Share]:
-    with sharing() as shared:
-        yield shared
-
-
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+from salesbot_pipelines_tests.workers.jobs import children
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -67,29 +50,6 @@ def test_nothing_is_started_until_there_is_something_to_do() -> None:
     before = children()
     with sharing():
         assert children() == before
-
-
-def test_it_may_be_started_before_there_is(share: Share) -> None:
-    before = children()
-    warm(share)
-    (worker,) = children() - before
-    assert list(share(jobs.who, [0, 0])) == [worker, os.getpid()]
-    warm(map)
-
-
-def test_the_worker_imports_meanwhile_what_it_will_need() -> None:
-    with sharing(["wave"]) as share:
-        there, _ = share(jobs.has_imported, ["wave", "wave"])
-        assert there
-    with sharing() as share:
-        there, _ = share(jobs.has_imported, ["wave", "wave"])
-        assert not there
-
-
-def test_without_what_it_should_import_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:
-    with sharing(["no_such_module"]) as share:
-        assert list(share(jobs.double, range(9))) == list(range(0, 18, 2))
-    assert "everything is done in this process from here on" in caplog.text
 
 
 def test_the_worker_is_gone_afterwards() -> None:
@@ -268,6 +228,7 @@ def test_the_worker_ends_when_this_process_is_killed(tmp_path: Path) -> None:
         import os, time
         from salesbot_pipelines.workers.sharing import sharing
         from salesbot_pipelines_tests.workers import jobs
+from salesbot_pipelines_tests.workers.jobs import children
         with sharing() as share:
             print(next(share(jobs.who, [0, 0])), flush=True)
             time.sleep(60)

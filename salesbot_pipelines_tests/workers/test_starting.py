@@ -1,0 +1,84 @@
+"""A worker is started early, has its modules then, and is waited for no longer than it works."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from salesbot_pipelines.workers import process as worker_process
+from salesbot_pipelines.workers.sharing import Share, beside, sharing, warm
+from salesbot_pipelines_tests.workers import jobs
+from salesbot_pipelines_tests.workers.jobs import children
+
+
+def test_it_may_be_started_before_there_is(share: Share) -> None:
+    before = children()
+    warm(share)
+    (worker,) = children() - before
+    assert list(share(jobs.who, [0, 0])) == [worker, os.getpid()]
+    warm(map)
+
+
+def test_the_worker_imports_meanwhile_what_it_will_need() -> None:
+    with sharing(["wave"]) as share:
+        there, _ = share(jobs.has_imported, ["wave", "wave"])
+        assert there
+    with sharing() as share:
+        there, _ = share(jobs.has_imported, ["wave", "wave"])
+        assert not there
+
+
+def test_without_what_it_should_import_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    with sharing(["no_such_module"]) as share:
+        assert list(share(jobs.double, range(9))) == list(range(0, 18, 2))
+    assert "everything is done in this process from here on" in caplog.text
+
+
+def test_one_item_is_done_there_while_this_process_does_something_else(share: Share, tmp_path: Path) -> None:
+    path = tmp_path / "there"
+    warm(share)
+    worker = beside(share, jobs.wait_for, str(path), path.touch)
+    assert worker not in (None, os.getpid())
+    called: list[int] = []
+    assert beside(map, jobs.double, 4, lambda: called.append(1)) == 8
+    assert called == [1]
+
+
+@pytest.mark.parametrize("with_worker", [True, False])
+def test_an_error_of_what_it_does_is_raised(share: Share, with_worker: bool) -> None:
+    def fail() -> None:
+        raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        beside(share if with_worker else map, jobs.double, 4, fail)
+
+
+def test_the_worker_is_waited_for_no_longer_than_it_works(share: Share) -> None:
+    """A whole item lies in a pipe, and the thread that speaks with the worker soon has Python's lock."""
+    pipes = []
+    plain = worker_process.WorkerProcess.__init__
+
+    def start(self: worker_process.WorkerProcess, imports: Sequence[str]) -> None:
+        plain(self, imports)
+        pipes.extend(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) for pipe in (self._process.stdin, self._process.stdout))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker_process.WorkerProcess, "__init__", start)
+        patch.setattr(sys, "setswitchinterval", lambda seconds: pipes.append(seconds))
+        warm(share)
+    assert pipes == [1024 * 1024, 1024 * 1024, 0.0005]
+
+
+def test_where_pipes_cannot_be_widened_they_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, share: Share) -> None:
+    def refused(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    assert list(share(jobs.double, range(9))) == list(range(0, 18, 2))
+    monkeypatch.delattr(fcntl, "F_SETPIPE_SZ")
+    worker_process.WorkerProcess().close()
