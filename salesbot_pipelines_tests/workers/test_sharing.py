@@ -228,7 +228,6 @@ def test_the_worker_ends_when_this_process_is_killed(tmp_path: Path) -> None:
         import os, time
         from salesbot_pipelines.workers.sharing import sharing
         from salesbot_pipelines_tests.workers import jobs
-from salesbot_pipelines_tests.workers.jobs import children
         with sharing() as share:
             print(next(share(jobs.who, [0, 0])), flush=True)
             time.sleep(60)
