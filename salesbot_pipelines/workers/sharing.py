@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from salesbot_pipelines.workers.process import WorkerFailed, WorkerGone, WorkerProcess
+from salesbot_pipelines.workers.switching import switching_often
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +30,6 @@ _THERE = 2
 """Items given to the worker: one that it is at, and one that it goes on with unless this process is free first."""
 _MOST_AHEAD = 6
 """Items done or being done whose results wait for an earlier one."""
-
-_SWITCH_SECONDS = 0.0005
 
 _PATIENCE_SECONDS = 60.0
 """An item takes some tenths of a second; where one is waited for longer than this, the worker hangs."""
@@ -88,6 +86,7 @@ class _Sharing:
     def __init__(self, imports: Sequence[str]) -> None:
         self._imports = imports
         self._worker: WorkerProcess | None = None
+        self._while_there = ExitStack()
         self._tried = False
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -126,6 +125,7 @@ class _Sharing:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.close()
+            self._while_there.close()
             _free.release()
 
     def _start(self) -> None:
@@ -134,8 +134,7 @@ class _Sharing:
         self._tried = True
         try:
             self._worker = WorkerProcess(self._imports)
-            # The thread that speaks with it wants Python's lock for a moment, which this thread would keep for 5 ms.
-            sys.setswitchinterval(_SWITCH_SECONDS)
+            self._while_there.enter_context(switching_often())
         except OSError as error:
             _free.release()
             _log.warning("everything is done in this process, no other could be started: %s", error.strerror)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from salesbot_pipelines.workers import process as worker_process
+from salesbot_pipelines.workers import sharing as module
 from salesbot_pipelines.workers.sharing import Share, beside, sharing, warm
 from salesbot_pipelines_tests.workers import jobs
 from salesbot_pipelines_tests.workers.jobs import children
@@ -20,7 +22,7 @@ def test_it_may_be_started_before_there_is(share: Share) -> None:
     before = children()
     warm(share)
     (worker,) = children() - before
-    assert list(share(jobs.who, [0, 0])) == [worker, os.getpid()]
+    assert next(share(jobs.who, [0, 0])) == worker
     warm(map)
 
 
@@ -58,20 +60,32 @@ def test_an_error_of_what_it_does_is_raised(share: Share, with_worker: bool) -> 
         beside(share if with_worker else map, jobs.double, 4, fail)
 
 
-def test_the_worker_is_waited_for_no_longer_than_it_works(share: Share) -> None:
-    """A whole item lies in a pipe, and the thread that speaks with the worker soon has Python's lock."""
-    pipes = []
-    plain = worker_process.WorkerProcess.__init__
+def test_a_whole_item_lies_in_a_pipe() -> None:
+    worker = worker_process.WorkerProcess()
+    pipes = (worker._process.stdin, worker._process.stdout)
+    assert [fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) for pipe in pipes if pipe] == [1024 * 1024] * 2
+    worker.close()
 
-    def start(self: worker_process.WorkerProcess, imports: Sequence[str]) -> None:
-        plain(self, imports)
-        pipes.extend(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) for pipe in (self._process.stdin, self._process.stdout))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker_process.WorkerProcess, "__init__", start)
-        patch.setattr(sys, "setswitchinterval", lambda seconds: pipes.append(seconds))
+def test_threads_soon_have_pythons_lock_while_there_is_a_worker() -> None:
+    usual = sys.getswitchinterval()
+    with sharing() as share:
+        assert sys.getswitchinterval() == usual
         warm(share)
-    assert pipes == [1024 * 1024, 1024 * 1024, 0.0005]
+        assert sys.getswitchinterval() == 0.0005
+    assert sys.getswitchinterval() == usual
+
+
+def test_it_is_as_it_was_when_the_last_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = sys.getswitchinterval()
+    monkeypatch.setattr(module, "_free", threading.Semaphore(2))
+    with ExitStack() as first, ExitStack() as second:
+        for stack in (first, second):
+            warm(stack.enter_context(sharing()))
+        first.close()
+        assert sys.getswitchinterval() == 0.0005
+        second.close()
+        assert sys.getswitchinterval() == usual
 
 
 def test_where_pipes_cannot_be_widened_they_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, share: Share) -> None:
