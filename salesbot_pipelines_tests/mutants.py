@@ -47,6 +47,7 @@ TARGETS = {
         "salesbot_pipelines_tests/workers/test_sharing.py",
         "salesbot_pipelines_tests/workers/test_starting.py",
     ],
+    "salesbot_pipelines/workers/switching.py": ["salesbot_pipelines_tests/workers/test_starting.py"],
     "salesbot_pipelines/workers/process.py": [
         "salesbot_pipelines_tests/workers/test_sharing.py",
         "salesbot_pipelines_tests/workers/test_starting.py",

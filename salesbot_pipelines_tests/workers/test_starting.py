@@ -68,16 +68,16 @@ def test_a_whole_item_lies_in_a_pipe() -> None:
 
 
 def test_threads_soon_have_pythons_lock_while_there_is_a_worker() -> None:
-    usual = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)
     with sharing() as share:
-        assert sys.getswitchinterval() == usual
+        assert sys.getswitchinterval() == 0.005
         warm(share)
         assert sys.getswitchinterval() == 0.0005
-    assert sys.getswitchinterval() == usual
+    assert sys.getswitchinterval() == 0.005
 
 
 def test_it_is_as_it_was_when_the_last_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)
     monkeypatch.setattr(module, "_free", threading.Semaphore(2))
     with ExitStack() as first, ExitStack() as second:
         for stack in (first, second):
@@ -85,7 +85,7 @@ def test_it_is_as_it_was_when_the_last_is_gone(monkeypatch: pytest.MonkeyPatch) 
         first.close()
         assert sys.getswitchinterval() == 0.0005
         second.close()
-        assert sys.getswitchinterval() == usual
+        assert sys.getswitchinterval() == 0.005
 
 
 def test_where_pipes_cannot_be_widened_they_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, share: Share) -> None:
