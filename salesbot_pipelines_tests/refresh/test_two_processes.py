@@ -12,7 +12,8 @@ import pytest
 from salesbot_pipelines.refresh import assembly, normalising
 from salesbot_pipelines.sandbox.synthetic import make_synthetic
 from salesbot_pipelines.shopify import goods
-from salesbot_pipelines.shopify.reading import scatter
+from salesbot_pipelines.shopify.bulk import BulkOperations
+from salesbot_pipelines.shopify.reading import bulk_products, scatter
 from salesbot_pipelines.workers import sharing
 from salesbot_pipelines.workers.process import WorkerProcess
 
@@ -105,3 +106,22 @@ def test_a_small_shop_starts_no_worker(monkeypatch, rig, world, clock) -> None:
     shop = rig.connect(world.add(make_synthetic(clock, "s.myshopify.com", products=300, variants=3)))
     for method in ("paged", "bulk"):
         rig.publish(shop, method=method, full=True)
+
+
+@pytest.mark.parametrize("many", [70, 71])
+def test_the_worker_starts_while_shopify_writes_the_results_of_a_large_shop(
+    monkeypatch: pytest.MonkeyPatch, submitted: list[WorkerProcess], rig, shop: str, many: int
+) -> None:
+    monkeypatch.setattr(goods, "MANY_PRODUCTS", many)
+    there: list[int] = []
+    plain = BulkOperations.run
+
+    def run(self, texts, progress=None):
+        if bulk_products.MAIN in texts:
+            there.append(len(psutil.Process().children()))
+        return plain(self, texts, progress)
+
+    monkeypatch.setattr(BulkOperations, "run", run)
+    before = len(psutil.Process().children())
+    published(rig, shop, "bulk")
+    assert there == [before + (many == 70)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from salesbot_pipelines.shopify.bulk import BulkOperations
 from salesbot_pipelines.shopify.reading import scatter
 from salesbot_pipelines.shopify.reading.bulk_inventory import inventory_texts
 from salesbot_pipelines.shopify.reading.bulk_products import product_texts
+from salesbot_pipelines.shopify.reading.products import ProductReader
 from salesbot_pipelines.shopify.snapshot import read_snapshot
 from salesbot_pipelines_tests.shopify.bench import Bench, Sink, note, number_in, picture, told
 from salesbot_pipelines_tests.shopify.bulk_shops import NAMESPACES, compare, read, shop_of
@@ -31,6 +33,26 @@ def test_bulk_gives_the_nodes_that_pages_give(bench: Bench, namespaces) -> None:
     snapshot = compare(bench, shop, namespaces)
     assert snapshot.method == "bulk"
     assert snapshot.bulk_failure is None
+
+
+def test_products_come_in_order_also_those_that_were_read_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scatter, "PART_BYTES", 2_000)
+    shop = shop_of(bench, 12)
+    sink, again = Sink(), []
+    plain = ProductReader.whole
+
+    def whole(self: ProductReader, wanted: Iterable[tuple[str, int]]) -> Iterator[tuple[str, dict | None]]:
+        for gid, node in plain(self, wanted):
+            again.append(number_in(gid))
+            yield gid, node
+
+    monkeypatch.setattr(ProductReader, "whole", whole)
+    read_snapshot(bench.client(shop), sink, method="bulk")
+    numbers = [number_in(node["id"]) for node in sink.nodes["products"]]
+    assert numbers == sorted(numbers)
+    assert set(again) - {max(numbers)}
 
 
 def test_an_empty_shop_gives_no_file_and_no_product(bench: Bench) -> None:

@@ -13,7 +13,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,6 +27,7 @@ from salesbot_pipelines_tests import needs
 from salesbot_pipelines_tests.spaces.conftest import names_in
 
 JSON = "application/json"
+_SOMEBODY = 65534
 
 
 def test_leftovers_of_dead_writers_go_and_those_of_live_ones_stay(local: LocalStore, key: str) -> None:
@@ -138,13 +141,30 @@ def test_a_disk_of_one_megabyte(small_disk: Path, key: str) -> None:
     assert local.put(key, b"n" * 300_000, content_type=JSON).size == 300_000
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="this runs as root, whom no folder refuses: run it as another user")
-def test_a_folder_without_rights_is_refused(local: LocalStore) -> None:
-    local.root.mkdir()
-    local.root.chmod(0o500)
-    with pytest.raises(StoreRefused):
-        local.put("a/b", b"1", content_type=JSON)
-    local.root.chmod(0o700)
+@contextmanager
+def as_somebody(folder: Path) -> Iterator[None]:
+    """Go on as a user whom a folder may refuse, who owns this one: root goes everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.chown(folder, _SOMEBODY, -1)
+    os.seteuid(_SOMEBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_folder_without_rights_is_refused() -> None:
+    with TemporaryDirectory() as name:  # pytest's own folders let nobody in but who runs it
+        folder = Path(name)
+        with as_somebody(folder):
+            local = LocalStore(folder / "objects")
+            local.put("a/b", b"1", content_type=JSON)
+            local.root.chmod(0o500)
+            with pytest.raises(StoreRefused, match="Permission denied"):
+                local.put("c/d", b"1", content_type=JSON)
+            local.root.chmod(0o700)
 
 
 _WRITER = """

@@ -119,7 +119,7 @@ def decode_lines(lines: list[bytes], shop: str) -> list[Node]:
 def _heads_of(lines: Sequence[bytes], before: int, shop: str) -> list[Head]:
     """Decode lines at once, or find the first broken one; so many lines came `before`."""
     try:
-        # A line ends with its newline, which no string may hold: what is broken over two lines stays broken.
+        # A line ends with its newline, which no string may hold: no text is put together out of two lines.
         heads = _heads(b"[" + b",".join(lines) + b"]")
         if len(heads) == len(lines):
             return heads
