@@ -35,24 +35,28 @@ def test_bulk_gives_the_nodes_that_pages_give(bench: Bench, namespaces) -> None:
     assert snapshot.bulk_failure is None
 
 
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("part_bytes", [2_000, 10**6])
 def test_products_come_in_order_also_those_that_were_read_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, shuffled: bool, part_bytes: int
 ) -> None:
-    monkeypatch.setattr(scatter, "PART_BYTES", 2_000)
+    monkeypatch.setattr(scatter, "PART_BYTES", part_bytes)
     shop = shop_of(bench, 12)
-    sink, again = Sink(), []
+    if shuffled:
+        bench.faults.add("bulk_shuffled", times=None)
+    sink, again = Sink(), set()
     plain = ProductReader.whole
 
     def whole(self: ProductReader, wanted: Iterable[tuple[str, int]]) -> Iterator[tuple[str, dict | None]]:
         for gid, node in plain(self, wanted):
-            again.append(number_in(gid))
+            again.add(number_in(gid))
             yield gid, node
 
     monkeypatch.setattr(ProductReader, "whole", whole)
-    read_snapshot(bench.client(shop), sink, method="bulk")
+    assert read_snapshot(bench.client(shop), sink, method="bulk").method == "bulk"
     numbers = [number_in(node["id"]) for node in sink.nodes["products"]]
     assert numbers == sorted(numbers)
-    assert set(again) - {max(numbers)}
+    assert again - {max(numbers)}
 
 
 def test_an_empty_shop_gives_no_file_and_no_product(bench: Bench) -> None:

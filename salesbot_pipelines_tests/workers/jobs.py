@@ -48,13 +48,19 @@ def refuse_elsewhere(item: tuple[int, int]) -> int:
     return number
 
 
-def wait_for(path: str) -> int | None:
-    """Wait until there is such a file, some seconds at most; say who waited, None when it did not come."""
+def wait_for(path: Path) -> bool:
+    """Wait until there is such a file, some seconds at most; say whether it came."""
     for _ in range(2_000):
-        if Path(path).exists():
-            return os.getpid()
+        if path.exists():
+            return True
         time.sleep(0.005)
-    return None
+    return False
+
+
+def begin_and_wait(folder: str) -> tuple[int, bool]:
+    """Leave the file `begun`, and wait for `there`; say who waited, and whether it came."""
+    (Path(folder) / "begun").touch()
+    return os.getpid(), wait_for(Path(folder) / "there")
 
 
 def has_imported(module: str) -> bool:

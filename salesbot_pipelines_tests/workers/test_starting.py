@@ -42,10 +42,13 @@ def test_without_what_it_should_import_nothing_is_lost(caplog: pytest.LogCapture
 
 
 def test_one_item_is_done_there_while_this_process_does_something_else(share: Share, tmp_path: Path) -> None:
-    path = tmp_path / "there"
-    warm(share)
-    worker = beside(share, jobs.wait_for, str(path), path.touch)
-    assert worker not in (None, os.getpid())
+    def own() -> None:
+        assert jobs.wait_for(tmp_path / "begun")
+        (tmp_path / "there").touch()
+
+    worker, met = beside(share, jobs.begin_and_wait, str(tmp_path), own)
+    assert met
+    assert worker != os.getpid()
     called: list[int] = []
     assert beside(map, jobs.double, 4, lambda: called.append(1)) == 8
     assert called == [1]
