@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from salesbot_pipelines.errors import BulkFailed
+from salesbot_pipelines.shopify.nodes import node_of
 from salesbot_pipelines.shopify.reading import bulk_lines
-from salesbot_pipelines.shopify.reading.bulk_lines import Order, decode_lines, number_of_kind, read_lines
+from salesbot_pipelines.shopify.reading.bulk_lines import Order, heads_in, inside_of, number_of_kind, read_lines
 
 SHOP = "a.myshopify.com"
 PRODUCT = b'{"__typename":"Product","id":"gid://shopify/Product/%d","title":"a"}'
@@ -80,7 +83,7 @@ def test_a_broken_line_is_named_by_its_place(tmp_path: Path, broken: bytes, plac
 
 def test_a_broken_text_is_found_when_its_line_is_decoded() -> None:
     with pytest.raises(BulkFailed, match="a line of the result is broken"):
-        decode_lines([PRODUCT % 1, (PRODUCT % 2).replace(b'"a"', b'"\xff"')], SHOP)
+        heads_in([PRODUCT % 1, (PRODUCT % 2).replace(b'"a"', b'"\xff"')], SHOP)
 
 
 def test_what_is_broken_over_two_lines_stays_broken(tmp_path: Path) -> None:
@@ -114,3 +117,54 @@ def test_a_line_tells_the_number_of_a_kind() -> None:
     assert number_of_kind("ProductVariant", line) == 7
     assert number_of_kind("Product", line) == 5
     assert number_of_kind("InventoryItem", line) == 0
+
+
+TEXTS = st.text('ab\u00e9"\\{},:/_\n', max_size=9) | st.sampled_from(
+    ['","__parentId":"gid://shopify/Product/5"}', '{"__typename":"Product",', "gid://shopify/Product/5", "é"]
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(["title", "price", "position2", "__parent", "typename"]),
+    st.recursive(
+        TEXTS | st.none() | st.integers(-9, 9), lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)
+    ),
+)
+
+
+@given(
+    fields=FIELDS,
+    named=st.fixed_dictionaries(
+        {"id": st.just("gid://shopify/Media/7")},
+        optional={
+            "__typename": st.sampled_from(["Media", "Product"]),
+            "__parentId": st.sampled_from(["gid://shopify/Product/5", "gid://shopify/Product/5?a=é"]),
+        },
+    ),
+    shuffled=st.randoms(),
+    separators=st.sampled_from([(",", ":"), (", ", ": "), (" , ", " :")]),
+    escaped=st.booleans(),
+    with_kind=st.booleans(),
+)
+def test_a_line_without_its_parent_and_kind_is_the_same_node_however_it_is_written(
+    fields: dict[str, Any],
+    named: dict[str, Any],
+    shuffled: Any,
+    separators: tuple[str, str],
+    escaped: bool,
+    with_kind: bool,
+) -> None:
+    keys = [*named, *fields]
+    shuffled.shuffle(keys)
+    node = {key: (named | fields)[key] for key in keys}
+    line = json.dumps(node, separators=separators, ensure_ascii=escaped).encode() + b"\n"
+    (head,) = heads_in([line], SHOP)
+    node.pop("__parentId", None)
+    if not with_kind:
+        node.pop("__typename", None)
+    assert node_of(b"{%b}" % inside_of(line, head, with_kind=with_kind)) == node
+
+
+def test_a_line_as_shopify_writes_it_is_cut_and_not_written_anew() -> None:
+    line = rb'{"__typename":"Media","id":"gid://shopify/Media/7","alt":"caf\u00e9","__parentId":"gid://shopify/Product/5"}'
+    (head,) = heads_in([line], SHOP)
+    assert inside_of(line + b"\n", head) == rb'"id":"gid://shopify/Media/7","alt":"caf\u00e9"'
+    assert inside_of(line, head, with_kind=True) == line[1 : line.index(b',"__parentId')]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from salesbot_pipelines.shopify.nodes import line_of
-from salesbot_pipelines.shopify.reading.bulk_lines import Node, Order, decode_lines, number_of_kind, read_lines
+from salesbot_pipelines.shopify.reading.bulk_lines import Order, heads_in, inside_of, number_of_kind, read_lines
 from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.scatter import Scatter, cuts_for, parts_for, read_part, remove_part
 
-_LEVELS = "inventoryLevels"
+_LEVELS = b"inventoryLevels"
 _NAME = "items"
 
 
@@ -65,21 +63,19 @@ def spread(where: Spread, path: Path, lines: int) -> bool:
 
 def join_part(where: Spread, part: int) -> Items:
     """Join levels to the items of a part, in order; its files stay. Raise `BulkFailed` when a line is broken."""
-    nodes = decode_lines(read_part(where.folder, _NAME, part), where.shop)
-    items: dict[str, Node] = {node["id"]: node for node in nodes if "__parentId" not in node}
-    for node in items.values():
-        node.pop("__typename", None)
-        node[_LEVELS] = []
-    for node in nodes:
-        item = items.get(node.pop("__parentId", ""))
-        if item is not None:
-            node.pop("__typename", None)
-            item[_LEVELS].append(node)
-    found = sorted(((number_of(gid), node) for gid, node in items.items()), key=itemgetter(0))
+    lines = read_part(where.folder, _NAME, part)
+    heads = heads_in(lines, where.shop)
+    items = {head.id: inside_of(line, head) for head, line in zip(heads, lines, strict=True) if head.parent is None}
+    levels: dict[str, list[bytes]] = {gid: [] for gid in items}
+    for head, line in zip(heads, lines, strict=True):
+        of_item = levels.get(head.parent or "")
+        if of_item is not None:
+            of_item.append(b"{%b}" % inside_of(line, head))
+    found = sorted((number_of(gid), gid) for gid in items)
     return Items(
         numbers=[number for number, _ in found],
-        lines=[line_of(node) for _, node in found],
-        levels=[len(node[_LEVELS]) for _, node in found],
+        lines=[b'{%b,"%b":[%b]}' % (items[gid], _LEVELS, b",".join(levels[gid])) for _, gid in found],
+        levels=[len(levels[gid]) for _, gid in found],
     )
 
 

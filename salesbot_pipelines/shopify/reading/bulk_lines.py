@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from salesbot_pipelines.errors import BulkFailed
+from salesbot_pipelines.shopify.nodes import line_of, node_of
 from salesbot_pipelines.shopify.reading.ids import Numbers, match_gid
-
-Node = dict[str, Any]
 
 PROVED_CHILDREN = 90
 """Fewer children than this are believed where Shopify gives no count of them.
@@ -24,19 +22,23 @@ _BYTES_AT_ONCE = 256 * 1024
 _ROOT_KINDS = ("Product", "InventoryItem")
 
 
-class _Owner(msgspec.Struct, gc=False):
+class _Named(msgspec.Struct, gc=False, rename="camel"):
     id: str = ""
+    updated_at: Any = None
 
 
-class Head(msgspec.Struct, gc=False):
-    """What a line says of where it belongs."""
+class Head(msgspec.Struct, gc=False, rename="camel"):
+    """What a line says of where it belongs, and how much belongs to it."""
 
     id: str
     parent: str | None = msgspec.field(name="__parentId", default=None)
     kind: str = msgspec.field(name="__typename", default="")
     position: Any = None
-    updated_at: Any = msgspec.field(name="updatedAt", default=None)
-    product: _Owner | None = None
+    updated_at: Any = None
+    product: _Named | None = None
+    inventory_item: _Named | None = None
+    variants_count: Any = None
+    media_count: Any = None
 
 
 Line = tuple[int, int, str, Head, bytes]
@@ -44,7 +46,6 @@ Line = tuple[int, int, str, Head, bytes]
 
 _head = msgspec.json.Decoder(Head).decode
 _heads = msgspec.json.Decoder(list[Head]).decode
-_list = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Decimal).decode
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -108,24 +109,57 @@ def named(gid: str | None) -> tuple[int, str]:
     return (int(found[2]), found[1]) if found else (0, "")
 
 
-def decode_lines(lines: list[bytes], shop: str) -> list[Node]:
-    """Return lines as nodes; raise `BulkFailed` when one is broken."""
+def heads_in(lines: Sequence[bytes], shop: str) -> list[Head]:
+    """Return what lines say that were read before; raise `BulkFailed` when one is broken."""
+    text = _as_list(lines)
     try:
-        return _list(b"[" + b",".join(lines) + b"]")
+        text.decode()  # what a head leaves out is not looked at letter by letter
+        return _heads(text)
     except _BROKEN:
         raise BulkFailed(f"{shop}: a line of the result is broken", shop=shop) from None
+
+
+def inside_of(line: bytes, head: Head, *, with_kind: bool = False) -> bytes:
+    """Return what stands between a line's braces, without the parent and, unless that is wanted, the kind.
+
+    Both are cut out of the bytes where they stand as Shopify writes them: the kind first, for every query asks for it
+    first, and the parent last. Inside a string neither could have these quotes. Any other line is written anew.
+    """
+    inside = line.strip()[1:-1]
+    if head.parent is not None:
+        inside, _, parent = inside.rpartition(b',"__parentId":')
+        if parent != b'"%b"' % head.parent.encode():
+            return _written_anew(line, with_kind=with_kind)
+    if head.kind and not with_kind:
+        begin = b'"__typename":"%b",' % head.kind.encode()
+        if not inside.startswith(begin):
+            return _written_anew(line, with_kind=with_kind)
+        inside = inside[len(begin) :]
+    return inside
+
+
+def _written_anew(line: bytes, *, with_kind: bool) -> bytes:
+    node = node_of(line)
+    node.pop("__parentId", None)
+    if not with_kind:
+        node.pop("__typename", None)
+    return line_of(node)[1:-1]
 
 
 def _heads_of(lines: Sequence[bytes], before: int, shop: str) -> list[Head]:
     """Decode lines at once, or find the first broken one; so many lines came `before`."""
     try:
         # A line ends with its newline, which no string may hold: no text is put together out of two lines.
-        heads = _heads(b"[" + b",".join(lines) + b"]")
+        heads = _heads(_as_list(lines))
         if len(heads) == len(lines):
             return heads
     except _BROKEN:
         pass
     return [_head_of(line, place, shop) for place, line in enumerate(lines, before + 1)]
+
+
+def _as_list(lines: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(lines) + b"]"
 
 
 def _head_of(line: bytes, place: int, shop: str) -> Head:

@@ -13,8 +13,8 @@ from array import array
 
 from salesbot_pipelines.shopify.bulk import BulkResult
 from salesbot_pipelines.shopify.queries import bulk_text
-from salesbot_pipelines.shopify.reading.bulk_lines import Node, read_lines
-from salesbot_pipelines.shopify.reading.connections import exact
+from salesbot_pipelines.shopify.reading.bulk_lines import read_lines
+from salesbot_pipelines.shopify.reading.connections import Node, exact
 from salesbot_pipelines.shopify.reading.ids import number_of
 
 _log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import compress
 from pathlib import Path
+from typing import Any
 
 from salesbot_pipelines.errors import BulkFailed
 from salesbot_pipelines.shopify.bulk import BulkResult
@@ -28,7 +29,7 @@ from salesbot_pipelines.shopify.reading.bulk_join import (
     remove_joined,
     spread,
 )
-from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN, Node
+from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.products import ProductReader, finished
@@ -95,7 +96,7 @@ class BulkProducts:
                 lines[number] = finished(whole)
         self._reader.write_lines(list(lines.values()))
 
-    def _prove(self, joined: Node, whole: Node) -> None:
+    def _prove(self, joined: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
         """Raise `BulkFailed` when the file gave too few children of an unchanged product, below the known limit."""
         if joined["updatedAt"] != whole["updatedAt"]:
             return
