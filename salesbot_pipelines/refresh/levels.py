@@ -21,6 +21,8 @@ import msgspec
 from salesbot_pipelines.shopify.nodes import gid_number
 
 _BUFFER_BYTES = 256 * 1024
+_AHEAD_BYTES = 32 * 1024
+"""Read at once: products and their items mostly come in the same order, and each reading costs a call."""
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -59,19 +61,31 @@ class Levels:
         self._index = memoryview(self._mapped).cast("q")
         self._count = self._index[0]
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
+        self._next = 1  # where the item behind the last one is
+        self._begin = 0
+        self._ahead = b""
 
     def of(self, inventory_item_id: str) -> dict[str, Any] | None:
         """Give the item's stock as the normalisers take it, or None when none was read."""
-        number, count, index = gid_number(inventory_item_id), self._count, self._index
-        place = bisect_left(index, number, 1, 1 + count)
+        number, count, index, place = gid_number(inventory_item_id), self._count, self._index, self._next
         if place > count or index[place] != number:
-            return None
-        node = self._decode(os.pread(self._lines.fileno(), index[place + 2 * count], index[place + count]))
+            place = bisect_left(index, number, 1, 1 + count)
+            if place > count or index[place] != number:
+                return None
+        self._next = place + 1
+        node = self._decode(self._line(index[place + count], index[place + 2 * count]))
         return {
             "id": node["id"],
             "incomplete": "inventoryLevels" in (node.get("incomplete") or ()),
             "levels": node.get("inventoryLevels") or [],
         }
+
+    def _line(self, start: int, size: int) -> bytes:
+        begin = start - self._begin
+        if begin < 0 or begin + size > len(self._ahead):
+            self._ahead = os.pread(self._lines.fileno(), max(size, _AHEAD_BYTES), start)
+            self._begin, begin = start, 0
+        return self._ahead[begin : begin + size]
 
     def close(self) -> None:
         """Close the files; their folder is thrown away."""

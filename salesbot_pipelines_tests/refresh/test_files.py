@@ -6,12 +6,14 @@ import json
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salesbot_pipelines.errors import RawMissing
+from salesbot_pipelines.refresh import levels as levels_of_items
 from salesbot_pipelines.refresh.levels import Levels, write_levels
 from salesbot_pipelines.refresh.members import Members, MembersWriter
 from salesbot_pipelines.refresh.rawfiles import RawFiles, read_nodes, stored_raw_file
@@ -109,8 +111,9 @@ def test_stock_is_found_by_item_and_fractions_stay_exact(tmp_path):
     assert levels  # it is not its end that closed the files
 
 
-@given(st.lists(st.integers(1, 12)))
-def test_of_any_lines_the_last_of_an_item_is_found(tmp_path_factory, numbers):
+@given(st.lists(st.integers(1, 12)), st.lists(st.integers(0, 13)), st.integers(1, 400))
+def test_of_any_lines_the_last_of_an_item_is_found(tmp_path_factory, numbers, wanted, ahead):
+    """Whatever the order they are asked for in, and however much is read at once."""
     path = tmp_path_factory.mktemp("any") / "levels"
     lines = [
         b'{"id":"gid://shopify/InventoryItem/%d","inventoryLevels":[%d]}' % (number, place)
@@ -118,8 +121,8 @@ def test_of_any_lines_the_last_of_an_item_is_found(tmp_path_factory, numbers):
     ]
     write_levels(path, lines)
     last = {number: place for place, number in enumerate(numbers)}
-    with closing(Levels(path)) as levels:
-        for number in range(14):
+    with mock.patch.object(levels_of_items, "_AHEAD_BYTES", ahead), closing(Levels(path)) as levels:
+        for number in [*range(14), *wanted]:
             found = levels.of(f"gid://shopify/InventoryItem/{number}")
             assert (found and found["levels"]) == ([last[number]] if number in last else None)
 
