@@ -2,7 +2,7 @@
 
 import gc
 
-_COLLECT_AFTER = 20_000
+_COLLECT_AFTER = 50_000
 
 
 def collect_seldom() -> None:

@@ -79,16 +79,20 @@ def test_a_single_cut_is_half_way(tmp_path: Path) -> None:
     assert cuts_for(path, 1, int) == ()
 
 
-def test_few_lines_wait_in_memory(tmp_path: Path) -> None:
-    spread = Scatter(tmp_path, "x", ())
-    for _ in range(2_047):
+def test_few_bytes_wait_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over all parts together, so that a result in order, which fills one part at a time, costs few writes."""
+    monkeypatch.setattr(scatter, "_GATHERED_BYTES", 100)
+    spread = Scatter(tmp_path, "x", [5])
+    for _ in range(49):
         spread.put(1, b"a\n")
     assert read_part(tmp_path, "x", 0) == []
-    spread.put(1, b"a\n")
-    assert len(read_part(tmp_path, "x", 0)) == 2_048
-    spread.put(1, b"b\n")
+    spread.put(9, b"b\n")
+    assert (len(read_part(tmp_path, "x", 0)), read_part(tmp_path, "x", 1)) == (49, [b"b\n"])
+    for _ in range(49):
+        spread.put(9, b"c\n")
+    assert read_part(tmp_path, "x", 1) == [b"b\n"]
     spread.close()
-    assert read_part(tmp_path, "x", 0)[2_047:] == [b"a\n", b"b\n"]
+    assert len(read_part(tmp_path, "x", 1)) == 50
 
 
 def test_parts_are_gone_on_with_or_begun_anew(tmp_path: Path) -> None:

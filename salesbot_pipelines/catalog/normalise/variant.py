@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -130,7 +131,10 @@ def _measure(value: object, unit: object) -> Measure | None:
 
 def _weight(item: Raw) -> Weight | None:
     raw = (item.get("measurement") or {}).get("weight")
-    return _weight_of(raw.get("value"), raw.get("unit")) if raw else None
+    if not raw:
+        return None
+    value = raw.get("value")
+    return _weight_of(str(value) if isinstance(value, Decimal) else value, raw.get("unit"))  # a Decimal hashes slowly
 
 
 @lru_cache(maxsize=4096)

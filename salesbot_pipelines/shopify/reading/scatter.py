@@ -12,8 +12,11 @@ from pathlib import Path
 
 PART_BYTES = 4 * 1024 * 1024
 _MOST_PARTS = 256
-_GATHERED_LINES = 2_048
-"""Lines of one scatter that wait in memory, over all its parts: each write opens its file anew."""
+_GATHERED_BYTES = 4 * 1024 * 1024
+"""Lines of one scatter that wait in memory, over all its parts: each write opens its file anew.
+
+A result in order fills one part after the other, and so costs few writes.
+"""
 _SAMPLES_A_PART = 32
 """Lines looked at to tell where a part should end: it is then hardly ever half as long again as another."""
 
@@ -53,29 +56,26 @@ class Scatter:
         self._cuts = cuts
         self._paths = [_path(folder, name, part) for part in range(len(cuts) + 1)]
         self._gathered: list[list[bytes]] = [[] for _ in self._paths]
-        self._most = max(64, _GATHERED_LINES // len(self._paths))
+        self._waiting = 0
         if anew:
             for path in self._paths:
                 path.unlink(missing_ok=True)
 
     def put(self, number: int, line: bytes) -> None:
         """Add a line to the part of `number`; lines of one number keep their order."""
-        part = bisect_right(self._cuts, number)
-        gathered = self._gathered[part]
-        gathered.append(line)
-        if len(gathered) >= self._most:
-            self._flush(part)
+        self._gathered[bisect_right(self._cuts, number)].append(line)
+        self._waiting += len(line)
+        if self._waiting >= _GATHERED_BYTES:
+            self.close()
 
     def close(self) -> None:
         """Write what waits in memory."""
-        for part in range(len(self._paths)):
-            self._flush(part)
-
-    def _flush(self, part: int) -> None:
-        if self._gathered[part]:
-            with self._paths[part].open("ab") as file:
-                file.writelines(self._gathered[part])
-            self._gathered[part].clear()
+        for path, lines in zip(self._paths, self._gathered, strict=True):
+            if lines:
+                with path.open("ab") as file:
+                    file.writelines(lines)
+                lines.clear()
+        self._waiting = 0
 
 
 def read_part(folder: Path, name: str, part: int) -> list[bytes]:
