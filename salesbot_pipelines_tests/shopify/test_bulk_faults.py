@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from salesbot_pipelines.sandbox.build_products import NewVariant, add_product
+from salesbot_pipelines.sandbox.build_shop import add_location
 from salesbot_pipelines.sandbox.shop import Shop
 from salesbot_pipelines.shopify.bulk import BulkOperations
 from salesbot_pipelines.shopify.queries import load
-from salesbot_pipelines.shopify.reading import bulk_lines
 from salesbot_pipelines.shopify.reading.bulk_inventory import inventory_texts
 from salesbot_pipelines.shopify.reading.bulk_products import product_texts
-from salesbot_pipelines_tests.shopify.bench import Bench, told, truth
+from salesbot_pipelines_tests.shopify.bench import Bench, location_of, note, picture, told, truth
 from salesbot_pipelines_tests.shopify.bulk_shops import NAMESPACES, read, shop_of
 
 # Faults
@@ -64,16 +65,27 @@ def test_lines_in_any_order_are_joined(bench: Bench) -> None:
     assert snapshot.method == "bulk"
 
 
-def test_children_lost_at_the_known_limit_are_fetched(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shopify's files have been seen to stop at about 100 children; here it is at 4."""
-    for module in ("bulk_lines", "bulk_products", "bulk_inventory"):
+@pytest.mark.parametrize("of", ["product", "variant", "media", "stock"])
+def test_children_lost_at_the_known_limit_are_fetched(bench: Bench, monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    """Shopify's files have been seen to stop at about 100 children; here it is at 4, and several objects have six."""
+    for module in ("bulk_part", "bulk_products", "bulk_inventory"):
         monkeypatch.setattr(f"salesbot_pipelines.shopify.reading.{module}.PROVED_CHILDREN", 4)
-    shop = shop_of(bench, 14)
+    shop = bench.open()
+    places = [location_of(shop), *(add_location(shop, f"Store {n}") for n in range(5))]
+    gallery, notes = [picture(10_000 + n) for n in range(6)], [note(20_000 + n) for n in range(6)]
+    for n in range(3):
+        variant = NewVariant(
+            "1.00",
+            media=gallery if of == "media" else [],
+            metafields=notes if of == "variant" else [],
+            stock=dict.fromkeys(places if of == "stock" else places[:1], 5),
+        )
+        metafields = notes if of == "product" else []
+        add_product(shop, f"Product {n}", [variant], media=gallery if of == "media" else [], metafields=metafields)
     bench.faults.add("bulk_truncated", count=4, times=None)
     snapshot, sink = read(bench, shop, "bulk")
     assert told(sink.settled(snapshot)) == truth(shop, NAMESPACES)
     assert snapshot.method == "bulk"
-    assert bulk_lines.PROVED_CHILDREN == 4
 
 
 @pytest.mark.parametrize("at", [0, 1, 1000, 5000])

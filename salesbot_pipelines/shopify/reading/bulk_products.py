@@ -22,7 +22,6 @@ from salesbot_pipelines.shopify.queries import bulk_text
 from salesbot_pipelines.shopify.reading.bulk_join import (
     MAIN,
     MEDIA,
-    Joined,
     cut,
     join_far,
     join_part,
@@ -30,6 +29,7 @@ from salesbot_pipelines.shopify.reading.bulk_join import (
     spread,
 )
 from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN
+from salesbot_pipelines.shopify.reading.bulk_part import Joined
 from salesbot_pipelines.shopify.reading.context import Reading
 from salesbot_pipelines.shopify.reading.ids import number_of
 from salesbot_pipelines.shopify.reading.products import ProductReader, finished
