@@ -39,6 +39,8 @@ SDL = Path(sandbox.__file__).with_name("schema.graphql")
         (".5", "USD", "0.50"),
         ("5.", "USD", "5.00"),
         ("007", "USD", "7.00"),
+        ("007.50", "USD", "7.50"),
+        ("00.50", "USD", "0.50"),
         ("99999999999999999999.99", "USD", "99999999999999999999.99"),
         (Decimal("12.3"), "EUR", "12.30"),
         (12, "EUR", "12.00"),
@@ -157,6 +159,14 @@ def test_measures_are_plain_decimals(value, written):
 
 
 @settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**17), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
+def test_the_usual_spelling_means_what_any_other_does(cents, currency):
+    amount = f"{cents // 100}.{cents % 100:02}"
+    usual, other = priced(amount, currency), priced(f"+{amount}0", currency)
+    assert usual == other
+    assert usual[0] == Decimal(amount)
+
+
 @given(
     st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40),
     st.sampled_from(sorted(EXPONENTS)),

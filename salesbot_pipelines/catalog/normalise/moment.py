@@ -28,6 +28,8 @@ def moment(value: Any) -> str | None:
     try:
         # The fraction stays out: datetime keeps six digits, Shopify has sent nine.
         at = datetime.fromisoformat(f"{day}T{time}{offset.upper()}")
+        if value == f"{day}T{time}Z":
+            return value  # as most are written
         utc = at if offset in "Zz" else at.astimezone(UTC)
     except (ValueError, OverflowError):  # the 30th of February; before the year 1 in UTC
         return None

@@ -15,6 +15,8 @@ from salesbot_pipelines.catalog.model import Money
 from salesbot_pipelines.catalog.normalise.currencies import exponent_of, is_currency
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
+_USUAL = re.compile(r"(?:0|[1-9][0-9]{0,14})\.[0-9]{2}", re.ASCII)
+"""How Shopify writes most prices, which is how those of most currencies are published."""
 _HIGHEST, _LOWEST = 60, -64
 """Powers of ten beyond which a digit is of no price or measure: "1e4000" would fill the file."""
 _LONGEST = 130
@@ -66,8 +68,12 @@ def priced(amount: str | None, currency: str) -> Priced | None:
 
     Cached, for a shop repeats its prices: the same text gives the same instance.
     """
+    if not is_currency(currency):
+        return None
+    if isinstance(amount, str) and _USUAL.fullmatch(amount) and exponent_of(currency) == 2:
+        return Decimal(amount), Money(amount, currency)
     found = number(amount)
-    if found is None or not is_currency(currency):
+    if found is None:
         return None
     plain = decimal_text(found)
     assert plain is not None
