@@ -88,6 +88,35 @@ def test_children_lost_at_the_known_limit_are_fetched(bench: Bench, monkeypatch:
     assert snapshot.method == "bulk"
 
 
+@pytest.mark.parametrize(("variants", "pictures"), [(1, 2), (2, 1)])
+def test_counted_children_that_are_lost_are_missed(bench: Bench, variants: int, pictures: int) -> None:
+    """Whichever they are, while all of the other kind are there."""
+    shop = bench.open()
+    for n in range(3):
+        sold = [NewVariant("1.00", (f"V{v}",), stock={location_of(shop): 1}) for v in range(variants)]
+        gallery = [picture(shop.next_number()) for _ in range(pictures)]
+        add_product(shop, f"Product {n}", sold, options=("Size",), media=gallery)
+    bench.faults.add("bulk_truncated", count=1, times=None)
+    snapshot, sink = read(bench, shop, "bulk")
+    assert told(sink.settled(snapshot)) == truth(shop, NAMESPACES)
+    assert snapshot.method == "paged", "a file that lost what it should hold is no good"
+
+
+@pytest.mark.parametrize(("pictures", "read_again"), [(1, 0), (2, 5)])
+def test_only_what_has_an_order_is_read_again_when_lines_have_none(
+    bench: Bench, pictures: int, read_again: int
+) -> None:
+    shop = bench.open()
+    for n in range(5):
+        sold = [NewVariant("1.00", stock={location_of(shop): 1})]
+        add_product(shop, f"Product {n}", sold, media=[picture(shop.next_number()) for _ in range(pictures)])
+    bench.faults.add("bulk_shuffled", times=None)
+    snapshot, sink = read(bench, shop, "bulk")
+    assert told(sink.settled(snapshot)) == truth(shop, NAMESPACES)
+    asked = bench.calls.of(shop.domain, "ProductsById")
+    assert sum(len(call.variables["ids"]) for call in asked) == read_again
+
+
 @pytest.mark.parametrize("at", [0, 1, 1000, 5000])
 @pytest.mark.parametrize("action", ["truncate", "disconnect"])
 def test_a_download_that_breaks_off_is_taken_up_again(bench: Bench, action: str, at: int) -> None:

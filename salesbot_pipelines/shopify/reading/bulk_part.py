@@ -167,5 +167,4 @@ def _told_of(product: _Product) -> Told:
 
 
 def _differs(count: object, found: Sized) -> bool:
-    counted = exact(count)
-    return counted is not None and counted != len(found)
+    return exact(count) not in (None, len(found))
