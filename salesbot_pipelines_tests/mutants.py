@@ -55,7 +55,7 @@ TARGETS = {
         "salesbot_pipelines_tests/workers/test_starting.py",
     ],
     "salesbot_pipelines/shopify/reading/bulk_lines.py": ["salesbot_pipelines_tests/shopify/test_bulk_lines.py"],
-    "salesbot_pipelines/shopify/reading/bulk_join.py": _BULK,
+    "salesbot_pipelines/shopify/reading/bulk_join.py": ["salesbot_pipelines_tests/shopify/test_bulk_join.py", *_BULK],
     "salesbot_pipelines/shopify/reading/bulk_levels.py": _BULK,
     "salesbot_pipelines/shopify/reading/bulk_part.py": ["salesbot_pipelines_tests/shopify/test_bulk_part.py"],
     "salesbot_pipelines/shopify/reading/scatter.py": ["salesbot_pipelines_tests/shopify/test_scatter.py"],

@@ -95,6 +95,15 @@ def test_a_product_is_put_together_as_a_page_gives_it() -> None:
     assert not joined.doubtful
 
 
+def test_metafields_of_further_namespaces_join_those_of_the_first() -> None:
+    results = Results()
+    results.notes = [note(1, gid(5))]
+    results.further += [note(2, gid(5)), note(3, gid(8, "ProductVariant"))]
+    product = node_of(results.joined().line)
+    assert [field["id"] for field in product["metafields"]] == [gid(1, "Metafield"), gid(2, "Metafield")]
+    assert [field["id"] for field in product["variants"][0]["metafields"]] == [gid(3, "Metafield")]
+
+
 def test_a_picture_that_only_a_variant_has_is_told_by_its_id() -> None:
     results = Results()
     results.shown[0]["id"] = gid(4, "MediaImage")
