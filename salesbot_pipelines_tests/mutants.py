@@ -22,8 +22,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_BULK = ["salesbot_pipelines_tests/shopify/test_bulk.py", "salesbot_pipelines_tests/shopify/test_bulk_faults.py"]
-
 TARGETS = {
     "salesbot_pipelines/catalog/problems.py": [
         "salesbot_pipelines_tests/catalog/test_problems.py",
@@ -55,8 +53,12 @@ TARGETS = {
         "salesbot_pipelines_tests/workers/test_starting.py",
     ],
     "salesbot_pipelines/shopify/reading/bulk_lines.py": ["salesbot_pipelines_tests/shopify/test_bulk_lines.py"],
-    "salesbot_pipelines/shopify/reading/bulk_join.py": ["salesbot_pipelines_tests/shopify/test_bulk_join.py", *_BULK],
-    "salesbot_pipelines/shopify/reading/bulk_levels.py": _BULK,
+    "salesbot_pipelines/shopify/reading/bulk_join.py": [
+        "salesbot_pipelines_tests/shopify/test_bulk_join.py",
+        "salesbot_pipelines_tests/shopify/test_bulk.py",
+        "salesbot_pipelines_tests/shopify/test_bulk_faults.py",
+    ],
+    "salesbot_pipelines/shopify/reading/bulk_levels.py": ["salesbot_pipelines_tests/shopify/test_bulk_levels.py"],
     "salesbot_pipelines/shopify/reading/bulk_part.py": ["salesbot_pipelines_tests/shopify/test_bulk_part.py"],
     "salesbot_pipelines/shopify/reading/scatter.py": ["salesbot_pipelines_tests/shopify/test_scatter.py"],
     "salesbot_pipelines/refresh/levels.py": ["salesbot_pipelines_tests/refresh/test_files.py"],
