@@ -37,7 +37,7 @@ from ready_sandbox import ready_sandbox
 Method = Literal["bulk", "paged"]
 
 TARGET_SHARE = 0.4
-TARGET_PRODUCTS = 30_000
+TARGET_PRODUCTS = 10_000
 
 
 def processor_time() -> float:
@@ -282,7 +282,7 @@ def draw(sizes: list[int], found: list[tuple[dict[str, Any], dict[str, Any]]], n
     series = [(text, looks[nth][1], [share(*pair, name) for pair in found]) for name, text, nth in ways]
     series.append(("processor time", chart.THIRD, [share(*pair, "cpu") for pair in found]))
     chart.bars(of_floor, names, series)
-    chart.target(of_floor, TARGET_SHARE, f"target from {TARGET_PRODUCTS:,} products on: at least {TARGET_SHARE}")
+    chart.target(of_floor, TARGET_SHARE, f"target at {TARGET_PRODUCTS:,} products: at least {TARGET_SHARE}")
     of_floor.set(xlabel="products in the shop", ylabel="share of the floor (1 is the floor itself)")
     of_floor.axhline(1.0, color=chart.FLOOR, linewidth=1.6, label="floor", zorder=3)
     chart.legend(of_floor)

@@ -169,7 +169,10 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not DATA.is_dir(), reason="real shops' exports belong to others: put some at ../shared/data")
+@pytest.mark.skipif(
+    not DATA.is_dir(),
+    reason="a real catalogue belongs to its shop: put product exports (CSV, of Shopify's admin) at ../shared/data",
+)
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.csv")) if DATA.is_dir() else [], ids=lambda path: path.stem)
 def test_a_real_export_comes_out_exactly(rig, world, clock, validator, path):
     from salesbot_pipelines.sandbox.csv_catalog import shop_from_csv

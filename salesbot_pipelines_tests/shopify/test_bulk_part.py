@@ -10,6 +10,7 @@ import pytest
 from salesbot_pipelines.shopify.nodes import line_of, node_of
 from salesbot_pipelines.shopify.reading.bulk_lines import heads_in
 from salesbot_pipelines.shopify.reading.bulk_part import Headed, Joined, Part
+from salesbot_pipelines.shopify.reading.told import told_of
 from salesbot_pipelines_tests.shopify.bench import gid
 
 Node = dict[str, Any]
@@ -178,6 +179,18 @@ def test_variants_are_proved_by_an_exact_count(counted: Node, proved: bool) -> N
     results = Results()
     results.product["variantsCount"] = counted
     assert results.joined().told.proved is proved
+
+
+@pytest.mark.parametrize("without", ["null", "absent"])
+def test_a_variant_without_an_item_is_told_as_from_a_page(without: str) -> None:
+    results = Results()
+    if without == "null":
+        results.variants[0]["inventoryItem"] = None
+    else:
+        del results.variants[0]["inventoryItem"]
+    joined = results.joined()
+    assert (joined.told.variants, joined.told.items) == (2, [78])
+    assert told_of(node_of(joined.line)) == joined.told
 
 
 def test_what_belongs_to_nothing_here_is_left_out() -> None:

@@ -97,8 +97,7 @@ def normalise_variant(
 
 def whole(raw: Raw, name: str, pointer: str, findings: Findings) -> list[Raw]:
     """Return a connection's nodes, with a finding when it was read in part. One that was not asked for is empty."""
-    value = raw.get(name)
-    if value is None or (value == [] and "incomplete" not in raw):  # most variants have neither media nor metafields
+    if raw.get(name) is None:
         return []
     nodes, complete = connection(raw, name)
     if not complete:

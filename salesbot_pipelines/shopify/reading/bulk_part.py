@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sized
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from salesbot_pipelines.shopify.nodes import line_of
 from salesbot_pipelines.shopify.reading.bulk_lines import PROVED_CHILDREN, Head, inside_of
 from salesbot_pipelines.shopify.reading.connections import exact
 from salesbot_pipelines.shopify.reading.ids import number_of
-from salesbot_pipelines.shopify.reading.told import Told
+from salesbot_pipelines.shopify.reading.told import Told, tell
 
 Headed = tuple[Head, bytes]
 """A line, and what it says of where it belongs."""
@@ -27,33 +28,29 @@ class Joined(NamedTuple):
     """The most children any of its connections has that Shopify gives no count of."""
 
 
+@dataclass(slots=True)
 class _Variant:
     """A variant, and what was found of it; `own` is what stands in its line."""
 
-    __slots__ = ("head", "media", "metafields", "own")
-
-    def __init__(self, head: Head, own: bytes) -> None:
-        self.head = head
-        self.own = own
-        self.media: list[str] = []
-        self.metafields: list[bytes] = []
+    head: Head
+    own: bytes
+    media: list[str] = field(default_factory=list)
+    metafields: list[bytes] = field(default_factory=list)
 
 
+@dataclass(slots=True)
 class _Product:
     """A product, and what was found of it."""
 
-    __slots__ = ("head", "media", "metafields", "moments", "own", "told", "variants")
-
-    def __init__(self, head: Head, own: bytes) -> None:
-        self.head = head
-        self.own = own
-        self.variants: list[_Variant] = []
-        self.media: list[tuple[str, bytes]] = []
-        self.metafields: list[bytes] = []
-        self.moments: set[str] = set()
-        """Its times in the other results."""
-        self.told = 0
-        """How many of the further results have it."""
+    head: Head
+    own: bytes
+    variants: list[_Variant] = field(default_factory=list)
+    media: list[tuple[str, bytes]] = field(default_factory=list)
+    metafields: list[bytes] = field(default_factory=list)
+    moments: set[str] = field(default_factory=set)
+    """Its times in the other results."""
+    further: int = 0
+    """How many of the further results have it."""
 
 
 class Part:
@@ -126,7 +123,7 @@ class Part:
             if head.kind != "Product":
                 children.append((head, line))
             elif product := self._products.get(head.id):
-                product.told += 1
+                product.further += 1
                 product.moments.add(str(head.updated_at))
         self._add_children(children)
 
@@ -137,7 +134,7 @@ class Part:
         unread = any(variant.head.id not in self._media_read for variant in variants)
         short = _differs(product.head.variants_count, variants) or _differs(product.head.media_count, product.media)
         several = max([len(product.media), *(len(variant.media) for variant in variants)]) > 1
-        return bool(moved) or unread or short or product.told != self._further or (several and not ordered)
+        return bool(moved) or unread or short or product.further != self._further or (several and not ordered)
 
 
 def _line_of(product: _Product) -> bytes:
@@ -158,12 +155,8 @@ def _line_of_variant(variant: _Variant, media: Mapping[str, bytes]) -> bytes:
 
 
 def _told_of(product: _Product) -> Told:
-    items = (variant.head.inventory_item for variant in product.variants)
-    return Told(
-        variants=len(product.variants),
-        proved=exact(product.head.variants_count) == len(product.variants),
-        items=[number_of(item.id) for item in items if item is not None],
-    )
+    items = [variant.head.inventory_item for variant in product.variants]
+    return tell(product.head.variants_count, [None if item is None else item.id for item in items])
 
 
 def _differs(count: object, found: Sized) -> bool:

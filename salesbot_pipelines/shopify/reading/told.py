@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from salesbot_pipelines.shopify.reading.connections import exact
@@ -18,13 +19,16 @@ class Told(NamedTuple):
     """The numbers of its inventory items."""
 
 
-def told_of(product: dict[str, Any]) -> Told:
-    """Return it."""
-    variants = product["variants"]
-    counted = exact(product.get("variantsCount"))
-    items = (variant.get("inventoryItem") for variant in variants)
+def tell(count: Any, items: Sequence[str | None]) -> Told:
+    """Say it of a product: Shopify's count of its variants, and each variant's inventory item, if it has one."""
     return Told(
-        variants=len(variants),
-        proved=counted is not None and counted == len(variants),
-        items=[number_of(item["id"]) for item in items if item is not None],
+        variants=len(items),
+        proved=exact(count) == len(items),
+        items=[number_of(gid) for gid in items if gid is not None],
     )
+
+
+def told_of(product: dict[str, Any]) -> Told:
+    """Return it of a whole node."""
+    items = [variant.get("inventoryItem") for variant in product["variants"]]
+    return tell(product.get("variantsCount"), [None if item is None else item["id"] for item in items])
