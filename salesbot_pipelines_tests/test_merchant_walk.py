@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,6 +33,10 @@ PRIVACY = ("customers/data_request", "customers/redact")
 LAUNCH = """
 mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+RUN = """
+query($id: ID!) { runOrError(runId: $id) { ... on Run {
+  status eventConnection { events { ... on MessageEvent { timestamp message } } } } } }
 """
 KNOWN = "{ assetNodes { assetKey { path } partitionKeys } }"
 CHECKS = """
@@ -103,6 +108,11 @@ class Demo:
         nodes = {node["assetKey"]["path"][-1]: node for node in ask(self.ui, KNOWN)["assetNodes"]}
         return set(nodes["shopify_data"]["partitionKeys"])
 
+    def ended(self, run: str) -> dict[str, Any] | None:
+        """Give the run's status and what its events say, once it has ended."""
+        found = ask(self.ui, RUN, id=run)["runOrError"]
+        return found if found["status"] in {"SUCCESS", "FAILURE", "CANCELED"} else None
+
     def fleet_check(self, name: str) -> tuple[bool, str] | None:
         """Look at the fleet once more; give what the check says then."""
         selector = {
@@ -112,10 +122,8 @@ class Demo:
         }
         launched = ask(self.ui, LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": "{}"})
         run = launched["launchRun"]["run"]["runId"]
-        query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-        until(
-            "end of the look at the fleet", lambda: ask(self.ui, query, id=run)["runOrError"]["status"] == "SUCCESS"
-        )
+        seen = until(f"end of the look at the fleet (run {run})", lambda: self.ended(run))
+        assert seen["status"] == "SUCCESS", seen
         nodes = {node["assetKey"]["path"][-1]: node for node in ask(self.ui, CHECKS)["assetNodes"]}
         for check in nodes["fleet"]["assetChecksOrError"]["checks"]:
             if check["name"] == name:
@@ -222,6 +230,7 @@ def test_a_price_that_is_changed_on_the_sandboxs_page_is_in_the_document_with_no
 
 
 def test_a_dead_refresh_token_is_seen_everywhere_and_a_login_heals_it(demo, page):
+    log_in(demo, page)
     # Shopify refuses the access token and gives no other for the refresh token.
     demo.post("faults", action="unauthorized", shop=SHOP, times=None)
     demo.post("faults", action="invalid_grant", shop=SHOP, operation="access_token", times=None)

@@ -61,7 +61,8 @@ class Journal:
     def flush(self) -> None:
         """Write what waits. Raises `OSError` when the reader is gone."""
         batch = bytearray()
-        while self._lines:
+        # Not until none waits: lines that come as fast as they are taken would keep the batch growing.
+        for _ in range(len(self._lines)):
             batch += _encode(self._lines.popleft())
             batch += b"\n"
         if batch:

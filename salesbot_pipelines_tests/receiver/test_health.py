@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 import time
+from collections import deque
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -18,7 +19,7 @@ from salesbot_pipelines.errors import (
     SalesbotError,
     StateUnavailable,
 )
-from salesbot_pipelines.receiver.journal import Journal, JournalHandler, where
+from salesbot_pipelines.receiver.journal import _LONGEST_QUEUE, Journal, JournalHandler, where
 from salesbot_pipelines.receiver.metrics import Counter
 from salesbot_pipelines.receiver.refusals import refusal_for, refusal_with
 from salesbot_pipelines_tests.receiver.harness import PAYLOAD, SHOP, sign
@@ -137,10 +138,12 @@ class StuckPipe(io.RawIOBase):
     """A reader that stopped reading."""
 
     def __init__(self) -> None:
+        self.reached = threading.Event()
         self.open = threading.Event()
         self.written = 0
 
     def write(self, data) -> int:
+        self.reached.set()
         self.open.wait(10)
         self.written += len(data)
         return len(data)
@@ -150,12 +153,28 @@ def test_a_reader_that_stops_holds_nobody_up_and_loses_lines_with_a_number():
     pipe, lost = StuckPipe(), Counter("lost", "meaning")
     journal = Journal(pipe, lost=lost)
     journal.start()
-    for number in range(25_000):
+    journal.note("first")
+    assert pipe.reached.wait(10)
+    for number in range(_LONGEST_QUEUE + 5):
         journal.note("x", number=number)
-    assert lost.total() > 0
+    assert lost.total() == 5
     pipe.open.set()
-    journal.close()
-    assert pipe.written > 0
+    journal.close(wait_seconds=10)
+    assert pipe.written > _LONGEST_QUEUE
+
+
+def test_lines_that_come_while_others_are_taken_wait_for_the_next_batch():
+    class NeverEmpty(deque):
+        def popleft(self):
+            self.append({"event": "another"})
+            return super().popleft()
+
+    written = io.BytesIO()
+    journal = Journal(written)
+    journal._lines = NeverEmpty([{"event": "first"}])
+    journal.flush()
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["first"]
+    assert list(journal._lines) == [{"event": "another"}]
 
 
 def test_a_reader_that_is_gone_is_survived():
