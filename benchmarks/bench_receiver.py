@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,8 @@ from pathlib import Path
 import chart
 from machine import tell_load
 from receiver_load import BODY_BYTES, SECRET, SHOPS
+
+from salesbot_pipelines.cli.processes import free_port
 
 CONNECTIONS = (1, 16, 64)
 TARGET_SHARE, TARGET_P99_MS = 0.30, 25.0
@@ -131,12 +132,6 @@ def load(kind: str, port: int, **options: float | str) -> dict:
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300).stdout)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def cpu_seconds(pid: int) -> float:

@@ -155,7 +155,7 @@ def dagster(home: Path, environ: dict[str, str]) -> Iterator[RunningDagster]:
     folder = write_dagster_home(home / "dagster")
     before = {process.pid for process in psutil.Process().children()}
     with Children(home / "logs", environ) as children:
-        start_dagster(children, folder, ui=free_port(0), code=free_port(0))
+        start_dagster(children, folder, ui=free_port(), code=free_port())
         ours = [process for process in psutil.Process().children() if process.pid not in before]
         running = RunningDagster(dg.DagsterInstance.from_config(str(folder)), ours)
         try:

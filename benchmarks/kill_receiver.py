@@ -23,9 +23,11 @@ import time
 from pathlib import Path
 
 import chart
-from bench_receiver import environment, free_port, prepare
+from bench_receiver import environment, prepare
 from machine import tell_load
 from receiver_load import SHOPS, Connection, Requests
+
+from salesbot_pipelines.cli.processes import free_port
 
 
 async def load_until_killed(

@@ -11,13 +11,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from salesbot_pipelines.cli.processes import free_port
 
 _USERS = ("postgres", "nobody")
 _SETTINGS = {
@@ -112,7 +113,7 @@ def postgres_server() -> Iterator[Server]:
         user = _unprivileged_user()
         as_user += ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
         os.chown(folder, user.pw_uid, user.pw_gid)
-    server = Server(folder, _free_port(), as_user)
+    server = Server(folder, free_port(), as_user)
     try:
         initdb = [*as_user, str(_program("initdb")), "-D", str(folder / "cluster"), "-U", "salesbot"]
         initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
@@ -137,10 +138,3 @@ def _program(name: str) -> Path | None:
         return Path(found)
     candidates = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     return candidates[-1] if candidates else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -32,7 +32,7 @@ def _wait(what, seconds=30.0):
 @pytest.fixture
 def walk(tmp_path):
     """The program, the sandbox, and a receiver process with the shop installed through its real routes."""
-    port = free_port(0)
+    port = free_port()
     door = f"http://127.0.0.1:{port}"
     environ = {
         "SHOPIFY_REDIRECT_URI": f"{door}/shopify/callback",

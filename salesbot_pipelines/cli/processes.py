@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from salesbot_pipelines.errors import SalesbotError
 
 _END_SECONDS = 5.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_QUIET_PORTS = range(20_000, 32_000)
+"""Systems take higher ones for connections that go out: one of those may be gone again before a server listens."""
 
 
 class ChildEnded(SalesbotError):
@@ -122,16 +125,13 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 
 
-def free_port(wanted: int) -> int:
-    """Give the wanted port on loopback, or a free one when it is taken."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            try:
+def free_port(wanted: int = 0) -> int:
+    """Give the wanted port on loopback, or a free one when it is taken or 0."""
+    for port in (wanted, *random.sample(_QUIET_PORTS, 100)):
+        if port:
+            with socket.socket() as probe, contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            bound: int = probe.getsockname()[1]
-            return bound
+                return port
     raise ChildEnded("no free port on 127.0.0.1")
 
 

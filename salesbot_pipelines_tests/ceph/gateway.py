@@ -18,6 +18,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from salesbot_pipelines.cli.processes import free_port
+
 PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "openssl", "radosgw", "radosgw-admin")
 PACKAGES = "radosgw ceph-mon ceph-osd ceph-common openssl"
 _DAEMONS = ("rgw", "osd", "mon")
@@ -151,7 +153,7 @@ class CephGateway:
         shutil.rmtree(self.folder)
 
     def _start_all(self) -> Endpoint:
-        mon_port, port = _free_ports(2)
+        mon_port, port = free_port(), free_port()
         osd_uuid = str(uuid.uuid4())
         key, secret = f"test{secrets.token_hex(8)}", secrets.token_hex(20)
         for name in ("mon", "osd", "rgw"):
@@ -264,14 +266,6 @@ class CephGateway:
         return "\n".join(
             f"{log.name}: {line}" for log in logs for line in log.read_text(errors="replace").split("\n")[-6:]
         )
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _make_bucket(endpoint: Endpoint) -> None:

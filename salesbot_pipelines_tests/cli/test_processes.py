@@ -44,11 +44,12 @@ def children(tmp_path):
 
 def test_leaving_the_block_ends_every_process_and_its_children_even_stubborn_ones(tmp_path, monkeypatch):
     monkeypatch.setattr("salesbot_pipelines.cli.processes._END_SECONDS", 0.5)
+    others = set(psutil.Process().children(recursive=True))
     with Children(tmp_path / "logs", os.environ) as children:
         children.start("polite", SLEEP)
         children.start("stubborn", STUBBORN)
         _until(lambda: "up" in (tmp_path / "logs/stubborn.log").read_text())
-        started = psutil.Process().children(recursive=True)
+        started = set(psutil.Process().children(recursive=True)) - others
         assert len(started) >= 3
     _until(lambda: all(map(_is_gone, started)))
 
@@ -83,6 +84,10 @@ def test_a_port_that_is_taken_is_replaced():
         wanted = taken.getsockname()[1]
         other = free_port(wanted)
     assert other not in (0, wanted)
+
+
+def test_a_free_port_is_none_that_a_connection_going_out_may_take():
+    assert all(1024 < free_port() < 32_768 for _ in range(50))
 
 
 HOLDER = """

@@ -132,7 +132,7 @@ def running_dagster(
             **rig.environ,
             **environ,
         }
-        ui, code = free_port(0), free_port(0)
+        ui, code = free_port(), free_port()
         with Children(home / "logs", variables) as children:
             daemon = python("salesbot_pipelines_tests.defs.quick_daemon")
             start_dagster(children, home / "dagster", ui=ui, code=code, daemon=daemon)

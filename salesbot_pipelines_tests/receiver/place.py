@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import time
 from pathlib import Path
 
 import httpx
 from sqlalchemy import func, select
 
+from salesbot_pipelines.cli.processes import free_port
 from salesbot_pipelines.state.credentials import Credential
 from salesbot_pipelines.state.encryption import Keyring
 from salesbot_pipelines.state.engine import open_engine
@@ -29,12 +29,6 @@ from salesbot_pipelines_tests.receiver.harness import (
 from salesbot_pipelines_tests.receiver.load import Clients, Process, receiver_process
 
 SHOPS = (SHOP, OTHER, THIRD)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Site:

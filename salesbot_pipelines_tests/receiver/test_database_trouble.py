@@ -15,13 +15,14 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from salesbot_pipelines.cli.processes import free_port
 from salesbot_pipelines.state.key_file import new_key
 from salesbot_pipelines_tests import needs
 from salesbot_pipelines_tests.needs import do_without
 from salesbot_pipelines_tests.postgres import missing_programs, postgres_server
 from salesbot_pipelines_tests.receiver.harness import SHOP
 from salesbot_pipelines_tests.receiver.load import Clients, receiver_process
-from salesbot_pipelines_tests.receiver.place import SHOPS, Site, free_port
+from salesbot_pipelines_tests.receiver.place import SHOPS, Site
 
 
 def test_a_locked_database_is_told_within_two_seconds_and_recovered_from(site):
