@@ -10,6 +10,7 @@ they keep a slow old run from overwriting a newer document.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,13 @@ from salesbot_pipelines.spaces.store import IfAbsent, IfMatch, ObjectInfo, Objec
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
 GZIP = "application/gzip"
+
+_LOOKS_AT_ONCE = 5
+"""A Space takes tens of milliseconds to describe an object, and a refresh looks at ten.
+
+Writes stay one after the other: each asks the database first, and a process that is frozen with one thread at a write
+would keep SQLite's lock with another.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class Publishing:
         manifest_head = self._store.head(keys.manifest)
         manifest = self._read_manifest() if manifest_head else None
         names = [keys.products, keys.discounts, keys.collections, keys.document, *map(keys.raw, entities)]
-        heads: dict[str, ObjectInfo | None] = {name: self._store.head(name) for name in names}
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as threads:
+            heads = dict(zip(names, threads.map(self._store.head, names), strict=True))
         heads[keys.manifest] = manifest_head
         return Standing(manifest, heads)
 
