@@ -9,7 +9,7 @@ A raw file is a log: a later line of the same id wins, and a line with `"dropped
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -121,21 +121,8 @@ class Assembly:
         """
         shop = self._shop(raw["shop"])
         locations = self._locations(raw["locations"])
-        context = ShopContext(
-            currency=shop.currency,
-            url=shop.url,
-            domain=shop.domain,
-            location_names={location.id: location.name for location in locations},
-            is_published=_is_anything,
-        )
-        task = Task(
-            levels=self._levels(raw["inventory"]),
-            members=self._members(raw["collections"]),
-            context=context,
-            statuses=self._statuses,
-            stock_was_read=not any(omission.section == "inventory" for omission in reading.omissions),
-        )
-        products, product_ids, variants = self._products(raw["products"], task)
+        context = _context_of(shop, locations)
+        products, product_ids, variants = self._products(raw["products"], self._task(raw, reading, context))
         context = replace(context, is_published=lambda gid: holds(product_ids, gid_number(gid)))
         collections = self._lines(raw["collections"], "collections", lambda node: self._collection(node, context))
         discounts = self._lines(raw["discounts"], "discounts", lambda node: self._discount(node, context))
@@ -147,17 +134,7 @@ class Assembly:
             "variants": variants,
         }
         findings = tuple(found for found in self._findings.omissions() if not self._is_dropped(found.section))
-        omissions = [*reading.omissions, *findings]
-        source = Source(
-            api_version=reading.api_version,
-            complete=not omissions,
-            counts=counts,
-            fetched_at=timestamp(reading.fetched_at),
-            method=reading.method,
-            omissions=omissions,
-            platform="shopify",
-            trigger=trigger,
-        )
+        source = _source_of(reading, findings, counts, trigger)
         parts = Parts(
             collections=collections[0].path,
             discounts=discounts[0].path,
@@ -188,6 +165,15 @@ class Assembly:
             read_products=raw["products"].lines,
             unusable_products=self._unusable_products,
             findings=findings,
+        )
+
+    def _task(self, raw: Mapping[str, RawFile], reading: Reading, context: ShopContext) -> Task:
+        return Task(
+            levels=self._levels(raw["inventory"]),
+            members=self._members(raw["collections"]),
+            context=context,
+            statuses=self._statuses,
+            stock_was_read=not any(omission.section == "inventory" for omission in reading.omissions),
         )
 
     def _shop(self, file: RawFile) -> Shop:
@@ -281,6 +267,32 @@ class Assembly:
             if done % _REPORT_EVERY == 0:
                 self._progress(stage, done, file.lines)
             yield line
+
+
+def _context_of(shop: Shop, locations: Sequence[Location]) -> ShopContext:
+    """Give what the normalisers must know of the shop, before it is known which products are published."""
+    return ShopContext(
+        currency=shop.currency,
+        url=shop.url,
+        domain=shop.domain,
+        location_names={location.id: location.name for location in locations},
+        is_published=_is_anything,
+    )
+
+
+def _source_of(reading: Reading, findings: Sequence[Omission], counts: dict[str, int], trigger: str) -> Source:
+    """Say where the catalogue comes from, and what it lacks."""
+    omissions = [*reading.omissions, *findings]
+    return Source(
+        api_version=reading.api_version,
+        complete=not omissions,
+        counts=counts,
+        fetched_at=timestamp(reading.fetched_at),
+        method=reading.method,
+        omissions=omissions,
+        platform="shopify",
+        trigger=trigger,
+    )
 
 
 def _is_anything(_gid: str) -> bool:
