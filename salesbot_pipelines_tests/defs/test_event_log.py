@@ -16,7 +16,7 @@ from salesbot_pipelines.defs import event_log
 from salesbot_pipelines.defs.event_log import PooledEventLogStorage
 
 NAMES = ("raw", "data")
-KEYS = tuple(f"shop-{number}" for number in range(8))
+KEYS = tuple(f"shop-{number}" for number in range(4))
 RANGE = {"dagster/asset_partition_range_start": KEYS[0], "dagster/asset_partition_range_end": KEYS[-1]}
 
 
@@ -117,12 +117,12 @@ def test_a_file_is_opened_once_and_not_for_every_event(home):
 
 
 def test_of_many_runs_few_files_are_open_and_all_are_found(home, monkeypatch):
-    monkeypatch.setattr(event_log, "_MOST_OPEN", 3)
+    monkeypatch.setattr(event_log, "_MOST_OPEN", 2)
     with opened(home) as instance:
-        runs = [run_in(instance) for _ in range(5)]
+        runs = [run_in(instance) for _ in range(4)]
         sizes = [len(instance.all_logs(run)) for run in runs]
         assert min(sizes) == max(sizes) > len(KEYS)
-        assert len(instance.event_log_storage._engines) == 3
+        assert len(instance.event_log_storage._engines) == 2
         started = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_START, limit=100).records
         assert {record.event_log_entry.run_id for record in started} == set(runs)
 

@@ -4,7 +4,7 @@ A merchant works in a shop at random, also while it is read. The events reach th
 Once they have all come and nothing moves any more, the document that was kept by reading only what events named is
 the one that pages give, that bulk operations give, and that a program gives which never saw the shop before.
 
-`SALESBOT_THREE_WAYS=N` tries N histories instead of sixty.
+`SALESBOT_THREE_WAYS=N` tries N histories instead of thirty.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from salesbot_pipelines_tests.refresh.events import Told, listen
 from salesbot_pipelines_tests.refresh.merchant import CHANGES, FOR_ALL, opening
 from salesbot_pipelines_tests.rig import Rig, TurnedClock, open_rig, open_second
 
-HISTORIES = int(os.environ.get("SALESBOT_THREE_WAYS", "60"))
+HISTORIES = int(os.environ.get("SALESBOT_THREE_WAYS", "30"))
 STEPS = 14
 WHERE = (
     "Shop",
