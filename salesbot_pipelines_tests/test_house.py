@@ -1,5 +1,6 @@
 """The house itself: floors, imports, and documents that say what is."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -48,6 +49,53 @@ def test_the_functions_that_the_readme_walks_through_exist():
         source = (PACKAGE / f"{file}.py").read_text()
         for name in dotted.split("."):
             assert re.search(rf"\b(def|class) {name}\b", source), f"{file}: {name}"
+
+
+def _decoders_made_late(tree: ast.Module) -> list[int]:
+    """Give the lines that decode into a type of ours with no decoder made beforehand, or make one in a function."""
+    in_functions = {
+        call
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for call in ast.walk(function)
+    }
+    late = []
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        types = [keyword.value for keyword in call.keywords if keyword.arg == "type"]
+        if call.func.attr == "Decoder" and call in in_functions:
+            types += call.args
+        elif call.func.attr == "convert":
+            types += call.args[1:]
+        elif call.func.attr != "decode":
+            continue
+        late += [call.lineno for type_ in types if ast.unparse(type_) != "dict[str, Any]"]
+    return late
+
+
+def test_decoders_are_made_with_their_modules():
+    """Threads that have msgspec look at a type for the first time at once can crash the process (SIGSEGV)."""
+    late = {str(path): lines for path in PACKAGE.rglob("*.py") if (lines := _decoders_made_late(_parsed(path)))}
+    assert not late
+
+
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def test_what_counts_as_a_decoder_made_late():
+    source = """
+a = msgspec.json.Decoder(A)
+def f(content, cls):
+    msgspec.json.decode(content, type=A)
+    msgspec.json.decode(content, type=dict[str, Any])
+    msgspec.convert(content, A)
+    msgspec.json.Decoder(cls)
+    msgspec.json.Decoder(float_hook=Decimal)
+    content.decode("utf-8")
+"""
+    assert _decoders_made_late(ast.parse(source)) == [4, 6, 7]
 
 
 def test_no_file_has_outgrown_one_read():

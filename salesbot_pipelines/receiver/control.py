@@ -67,7 +67,7 @@ class Decision:
 def shop_named_in(body: bytes) -> str | None:
     """Return the shop that a webhook's body names, in lower case, or None."""
     try:
-        named = msgspec.json.decode(body, type=_Named)
+        named = _named(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     found = {name.lower() for name in (named.myshopify_domain, named.shop_domain) if isinstance(name, str) and name}
@@ -77,6 +77,9 @@ def shop_named_in(body: bytes) -> str | None:
 class _Named(msgspec.Struct):
     myshopify_domain: object = None
     shop_domain: object = None
+
+
+_named = msgspec.json.Decoder(_Named).decode
 
 
 class ControlDesk:

@@ -52,6 +52,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The version of this program that read the raw objects; normalising them again is no reading."""
 
 
+# Made here, by one thread: msgspec looks at a struct's types when it is first decoded, and threads that do so at the
+# same time can crash the process. Every decoder of ours is therefore made with its module.
+_decode = msgspec.json.Decoder(Manifest).decode
+
+
 def encode_manifest(manifest: Manifest) -> bytes:
     """Give the file's bytes: indented, for people look at it too."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
@@ -60,7 +65,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 def decode_manifest(content: bytes) -> Manifest | None:
     """Read a manifest; None when it is not one that this version wrote, so that it is written anew."""
     try:
-        manifest = msgspec.json.decode(content, type=Manifest)
+        manifest = _decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return manifest if manifest.schema == MANIFEST_SCHEMA else None

@@ -84,6 +84,10 @@ class _Refusal(msgspec.Struct):
     error: str = ""
 
 
+_granted = msgspec.json.Decoder(_Granted).decode
+_refused = msgspec.json.Decoder(_Refusal).decode
+
+
 def authorize_url(
     shop: str,
     *,
@@ -218,7 +222,7 @@ def _ask(http: httpx.Client, shop: str, shop_url: str, body: Mapping[str, str], 
 
 def _pair(shop: str, answer: bytes, now: datetime) -> TokenPair:
     try:
-        granted = msgspec.json.decode(answer, type=_Granted)
+        granted = _granted(answer)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         # The cause is dropped: its text may quote the answer.
         raise ShopifyUnavailable(f"{shop}: the token answer has not the form of one", shop=shop) from None
@@ -244,7 +248,7 @@ def _after(now: datetime, seconds: int | None) -> datetime | None:
 
 def _refusal(shop: str, status: int, answer: bytes) -> ShopifyError:
     try:
-        reason = msgspec.json.decode(answer, type=_Refusal).error
+        reason = _refused(answer).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
         reason = ""
     if status == 429:

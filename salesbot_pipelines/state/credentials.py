@@ -42,6 +42,9 @@ class Credential:
     def from_bytes(cls, stored: bytes) -> Credential:
         """Read that form back. Raises `StateError` for anything else, without quoting it."""
         try:
-            return msgspec.json.decode(stored, type=cls)
+            return _decode(stored)
         except msgspec.MsgspecError:
             raise StateError("a stored credential is malformed", advice="connect the shop again") from None
+
+
+_decode = msgspec.json.Decoder(Credential).decode
