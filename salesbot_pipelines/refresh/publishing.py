@@ -36,8 +36,9 @@ JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
 GZIP = "application/gzip"
 
-_LOOKS_AT_ONCE = 5
-"""A Space takes tens of milliseconds to describe an object, and a refresh looks at ten.
+_LOOKS_AT_ONCE = 2
+"""A Space takes tens of milliseconds to describe an object, and a refresh looks at ten. Two for each of eight shops
+are as many connections as the client keeps.
 
 Writes stay one after the other: each asks the database first, and a process that is frozen with one thread at a write
 would keep SQLite's lock with another.
