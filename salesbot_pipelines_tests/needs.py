@@ -39,7 +39,7 @@ def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
     except FileNotFoundError:
         refusal = "there is no program mount"
     if refusal:
-        pytest.skip(
+        do_without(
             f"a full disk is a small one that is mounted for the test, which was refused ({refusal}): run as root"
         )
     try:

@@ -127,11 +127,10 @@ def python(*arguments: str) -> list[str]:
 
 def free_port(wanted: int = 0) -> int:
     """Give the wanted port on loopback, or a free one when it is taken or 0."""
-    for port in (wanted, *random.sample(_QUIET_PORTS, 100)):
-        if port:
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
+    for port in filter(None, (wanted, *random.sample(_QUIET_PORTS, 100))):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
     raise ChildEnded("no free port on 127.0.0.1")
 
 

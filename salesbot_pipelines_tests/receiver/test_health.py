@@ -164,14 +164,16 @@ def test_a_reader_that_stops_holds_nobody_up_and_loses_lines_with_a_number():
 
 
 def test_lines_that_come_while_others_are_taken_wait_for_the_next_batch():
-    class NeverEmpty(deque):
+    class Refilled(deque):
         def popleft(self):
-            self.append({"event": "another"})
-            return super().popleft()
+            line = super().popleft()
+            if line["event"] == "first":
+                self.append({"event": "another"})
+            return line
 
     written = io.BytesIO()
     journal = Journal(written)
-    journal._lines = NeverEmpty([{"event": "first"}])
+    journal._lines = Refilled([{"event": "first"}])
     journal.flush()
     assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["first"]
     assert list(journal._lines) == [{"event": "another"}]
